@@ -1,0 +1,5 @@
+//! Who is calling.
+
+pub mod caller;
+
+pub use caller::{Caller, CallerUser, Via};

@@ -1,0 +1,91 @@
+//! [`Cx`], what every flow receives, and [`Env`], what lives as long as the process.
+//!
+//! A flow is a plain synchronous function over one connection and one instant. It never reads the
+//! clock and never waits: what it lacks it asks for as a value, and what should happen after
+//! COMMIT it leaves in [`Cx::effects`].
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, RwLock};
+
+use crate::config::Config;
+use crate::doctype::Registry;
+use crate::domain::Instant;
+use crate::domain::client::SigningAlgorithm;
+use crate::limits::Limits;
+use crate::secrets::SealKey;
+use crate::secrets::keys::SigningKey;
+use crate::store::{Conn, Effects};
+
+/// One unit of work: a connection (inside a transaction where it writes), the request's instant, the environment.
+pub struct Cx<'a> {
+    pub conn: &'a mut Conn,
+    /// Read once per request, so that everything in it happens at the same time.
+    pub now: Instant,
+    pub env: &'a Env,
+    /// Carried out after COMMIT, discarded on rollback.
+    pub effects: &'a mut Effects,
+}
+
+/// What every request shares.
+pub struct Env {
+    pub config: Config,
+    pub seal: SealKey,
+    pub clock: Clock,
+    pub limits: Limits,
+    doctypes: RwLock<Arc<Registry>>,
+    signing: RwLock<Arc<Vec<SigningKey>>>,
+}
+
+impl Env {
+    /// Puts the environment together; doctypes and signing keys are loaded by `app`.
+    pub fn new(config: Config, seal: SealKey, clock: Clock, doctypes: Registry) -> Self {
+        let limits = Limits::new(&config.limits);
+        Self { config, seal, clock, limits, doctypes: RwLock::new(Arc::new(doctypes)), signing: RwLock::default() }
+    }
+
+    /// The doctypes as they are now.
+    pub fn doctypes(&self) -> Arc<Registry> {
+        Arc::clone(&self.doctypes.read().expect("no reader or writer of the registry panics"))
+    }
+
+    /// Replaces the doctypes.
+    pub fn set_doctypes(&self, registry: Registry) {
+        *self.doctypes.write().expect("no reader or writer of the registry panics") = Arc::new(registry);
+    }
+
+    /// The signing keys in use: the current one of each algorithm first.
+    pub fn signing_keys(&self) -> Arc<Vec<SigningKey>> {
+        Arc::clone(&self.signing.read().expect("no reader or writer of the keys panics"))
+    }
+
+    /// The key that signs now for an algorithm.
+    pub fn signing_key(&self, algorithm: SigningAlgorithm) -> Option<SigningKey> {
+        self.signing_keys().iter().find(|key| key.algorithm == algorithm).cloned()
+    }
+
+    /// Replaces the signing keys.
+    pub fn set_signing_keys(&self, keys: Vec<SigningKey>) {
+        *self.signing.write().expect("no reader or writer of the keys panics") = Arc::new(keys);
+    }
+}
+
+/// Where the time comes from: the system, or a test that moves it.
+#[derive(Clone, Debug, Default)]
+pub enum Clock {
+    #[default]
+    System,
+    /// The system's time plus an offset in microseconds.
+    Shifted(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// The time now.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+    pub fn now(&self) -> Instant {
+        let now = Instant::new(chrono::Utc::now().naive_utc());
+        match self {
+            Self::System => now,
+            Self::Shifted(offset) => Instant::from_unix_micros(now.unix_micros() + offset.load(Ordering::SeqCst)).unwrap_or(now),
+        }
+    }
+}

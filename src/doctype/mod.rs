@@ -1,0 +1,5 @@
+//! Doctype definitions as data.
+
+/// All known doctypes.
+#[derive(Default)]
+pub struct Registry {}

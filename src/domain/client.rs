@@ -1,0 +1,275 @@
+//! OAuth clients: what an app registered, and which redirect URIs and credentials that allows.
+
+use super::Scope;
+
+/// How a client proves who it is at the token endpoint (RFC 7591 `token_endpoint_auth_method`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthMethod {
+    /// A secret, sent as HTTP Basic or in the body; either is accepted.
+    Secret,
+    /// A secret, pinned to HTTP Basic.
+    SecretBasic,
+    /// A secret, pinned to the request body.
+    SecretPost,
+    /// A public client: no secret, PKCE instead.
+    None,
+}
+
+impl AuthMethod {
+    /// All of them.
+    pub const ALL: [AuthMethod; 4] = [Self::Secret, Self::SecretBasic, Self::SecretPost, Self::None];
+
+    /// The stored word. `client_secret` is Ostiary's own for "either way of sending it".
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Secret => "client_secret",
+            Self::SecretBasic => "client_secret_basic",
+            Self::SecretPost => "client_secret_post",
+            Self::None => "none",
+        }
+    }
+
+    /// Reads RFC 7591's words and Frappe's labels (`Client Secret Basic`, `None`).
+    pub fn from_text(text: &str) -> Option<Self> {
+        let word = text.trim().to_lowercase().replace(' ', "_");
+        Self::ALL.into_iter().find(|method| method.as_str() == word)
+    }
+
+    /// Whether the client has no secret.
+    pub fn is_public(self) -> bool {
+        self == Self::None
+    }
+}
+
+/// The signature algorithm of a client's id tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SigningAlgorithm {
+    Rs256,
+    Es256,
+}
+
+impl SigningAlgorithm {
+    /// All that are offered, the default first.
+    pub const ALL: [SigningAlgorithm; 2] = [Self::Rs256, Self::Es256];
+
+    /// JOSE's name (RFC 7518).
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rs256 => "RS256",
+            Self::Es256 => "ES256",
+        }
+    }
+
+    /// Reads JOSE's name.
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == text)
+    }
+}
+
+/// A registered OAuth client. Its secret is not part of it: only hashes are stored, elsewhere.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Client {
+    pub client_id: String,
+    pub app_name: String,
+    /// The service account of client_credentials.
+    pub user: Option<String>,
+    /// No consent page (Frappe's `skip_authorization`): a client the administrator trusts.
+    pub skip_authorization: bool,
+    /// What the client may ask for, and what it gets when it asks for nothing.
+    pub scope: Scope,
+    pub redirect_uris: Vec<String>,
+    pub default_redirect_uri: Option<String>,
+    /// `authorization_code`, `refresh_token`, `client_credentials`.
+    pub grant_types: Vec<String>,
+    pub auth_method: AuthMethod,
+    /// "Old Frappe integration": may exchange a code with code, client_id and redirect_uri alone.
+    pub legacy_no_pkce: bool,
+    /// Sees every token at introspection, not its own alone.
+    pub is_resource_server: bool,
+    /// Roles of which a user must hold one; empty means every user.
+    pub allowed_roles: Vec<String>,
+    pub id_token_algorithm: SigningAlgorithm,
+    pub client_uri: Option<String>,
+    pub logo_uri: Option<String>,
+    pub tos_uri: Option<String>,
+    pub policy_uri: Option<String>,
+    pub contacts: Vec<String>,
+}
+
+impl Client {
+    /// Whether it may use a grant type at all.
+    pub fn may(&self, grant_type: &str) -> bool {
+        self.grant_types.iter().any(|known| known == grant_type)
+    }
+
+    /// Whether PKCE is demanded of it: public clients always (RFC 9700 section 2.1.1), unless the
+    /// administrator marked it as an old Frappe integration.
+    pub fn needs_pkce(&self) -> bool {
+        !self.legacy_no_pkce
+    }
+
+    /// Finds the registered redirect URI that `presented` matches: raw text equality, except that
+    /// the port of an http loopback URI may vary (RFC 8252 section 7.3).
+    pub fn matches_redirect_uri(&self, presented: &str) -> bool {
+        self.redirect_uris
+            .iter()
+            .chain(self.default_redirect_uri.iter())
+            .any(|registered| registered == presented || same_but_for_loopback_port(registered, presented))
+    }
+
+    /// Whether an approval may be remembered or skipped for a redirect URI: only where no other
+    /// local program can pose as the client (design: consent).
+    pub fn may_skip_consent(&self, redirect_uri: &str) -> bool {
+        let exact_https =
+            redirect_uri.starts_with("https://") && loopback_split(redirect_uri).is_none() && !has_loopback_host(redirect_uri);
+        !self.auth_method.is_public() || exact_https
+    }
+}
+
+fn has_loopback_host(uri: &str) -> bool {
+    url::Url::parse(uri).is_ok_and(|url| match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    })
+}
+
+/// Splits an `http` URI on a loopback host into what stands before and after its port.
+fn loopback_split(uri: &str) -> Option<(&str, &str)> {
+    let rest = uri.strip_prefix("http://")?;
+    let host_end = ["127.0.0.1", "[::1]", "localhost"].into_iter().find(|host| rest.starts_with(host))?.len();
+    let after_host = &rest[host_end..];
+    let tail = match after_host.strip_prefix(':') {
+        Some(port_and_tail) => {
+            let digits = port_and_tail.bytes().take_while(u8::is_ascii_digit).count();
+            if digits == 0 || digits > 5 {
+                return None;
+            }
+            &port_and_tail[digits..]
+        }
+        None => after_host,
+    };
+    // What follows must be a path, a query or nothing: `127.0.0.1.evil.example` is another host.
+    if tail.is_empty() || tail.starts_with('/') || tail.starts_with('?') { Some((&rest[..host_end], tail)) } else { None }
+}
+
+fn same_but_for_loopback_port(registered: &str, presented: &str) -> bool {
+    match (loopback_split(registered), loopback_split(presented)) {
+        (Some(left), Some(right)) => left == right,
+        _ => false,
+    }
+}
+
+/// A redirect URI that must not be registered, with the reason in plain words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("redirect URI {uri}: {reason}")]
+pub struct InvalidRedirectUri {
+    pub uri: String,
+    pub reason: &'static str,
+}
+
+/// Checks a redirect URI at registration (RFC 9700 section 2.1, RFC 8252 section 7): `https`,
+/// `http` on loopback, or a private-use scheme with a dot in it for native apps.
+///
+/// # Errors
+/// [`InvalidRedirectUri`] says what is wrong with it.
+pub fn check_redirect_uri(uri: &str) -> Result<(), InvalidRedirectUri> {
+    let refuse = |reason| Err(InvalidRedirectUri { uri: uri.to_owned(), reason });
+    if uri.len() > 2000 {
+        return refuse("is longer than 2000 characters");
+    }
+    if uri.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return refuse("contains spaces or control characters");
+    }
+    let Ok(url) = url::Url::parse(uri) else { return refuse("is not an absolute URI") };
+    if uri.contains('#') {
+        return refuse("must not have a fragment");
+    }
+    if uri.contains('*') {
+        return refuse("must not contain a wildcard");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return refuse("must not contain a user name or password");
+    }
+    match url.scheme() {
+        "https" => Ok(()),
+        "http" if has_loopback_host(uri) => Ok(()),
+        "http" => refuse("must be https (http is accepted on loopback only)"),
+        scheme if scheme.contains('.') => Ok(()),
+        _ => refuse("has a scheme that is neither https nor a private-use scheme in reverse domain notation (com.example.app)"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(redirect_uris: &[&str]) -> Client {
+        Client {
+            client_id: "c".into(),
+            app_name: "App".into(),
+            user: None,
+            skip_authorization: false,
+            scope: Scope::default(),
+            redirect_uris: redirect_uris.iter().map(|&uri| uri.to_owned()).collect(),
+            default_redirect_uri: None,
+            grant_types: vec!["authorization_code".into()],
+            auth_method: AuthMethod::Secret,
+            legacy_no_pkce: false,
+            is_resource_server: false,
+            allowed_roles: Vec::new(),
+            id_token_algorithm: SigningAlgorithm::Rs256,
+            client_uri: None,
+            logo_uri: None,
+            tos_uri: None,
+            policy_uri: None,
+            contacts: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn redirect_uris_match_exactly_but_for_the_port_of_loopback() {
+        let app = client(&["https://app.example/cb", "http://127.0.0.1:9999/cb", "http://localhost/cb", "http://[::1]:1/cb"]);
+        for good in
+            ["https://app.example/cb", "http://127.0.0.1:1/cb", "http://127.0.0.1/cb", "http://localhost:65535/cb", "http://[::1]:8080/cb"]
+        {
+            assert!(app.matches_redirect_uri(good), "{good}");
+        }
+        for bad in [
+            "https://app.example/cb/",
+            "https://app.example/cb?x=1",
+            "https://app.example:443/cb",
+            "https://APP.example/cb",
+            "http://127.0.0.1:9999/other",
+            "http://127.0.0.1.evil.example:9999/cb",
+            "http://127.0.0.1:80@evil.example/cb",
+            "http://localhost.evil.example/cb",
+            "https://127.0.0.1:9999/cb",
+            "http://127.0.0.2:9999/cb",
+        ] {
+            assert!(!app.matches_redirect_uri(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn dangerous_redirect_uris_cannot_be_registered() {
+        for good in ["https://a.example/cb", "http://127.0.0.1:9/cb", "http://localhost/cb", "com.example.app:/cb", "com.example.app://cb"]
+        {
+            assert_eq!(check_redirect_uri(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "http://a.example/cb",
+            "https://a.example/cb#f",
+            "https://u:p@a.example/",
+            "https://*.a.example/",
+            "/relative",
+            "myapp:/cb",
+            "https://a.example/ b",
+        ] {
+            assert!(check_redirect_uri(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! What a user gave a client: authorization codes and the grant (token family) each one buys.
+
+use super::{Instant, Scope};
+
+/// The family of tokens that one approval bought; revoking it ends them all.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Grant {
+    pub id: String,
+    pub user: String,
+    pub client_id: String,
+    /// Everything that was granted. Narrowing at a refresh never shrinks it.
+    pub scope: Scope,
+    pub created: Instant,
+    /// End of the absolute lifetime of refreshing.
+    pub expires_at: Instant,
+    pub revoked: bool,
+    /// When the user last proved who they are (OpenID `auth_time`).
+    pub auth_time: Instant,
+}
+
+/// An authorization code: everything it is bound to, and its state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AuthorizationCode {
+    /// Public id; the code itself is stored as a hash only.
+    pub id: String,
+    pub client_id: String,
+    pub user: String,
+    pub redirect_uri: String,
+    pub scope: Scope,
+    pub nonce: Option<String>,
+    /// PKCE S256 challenge (RFC 7636), if one was sent.
+    pub code_challenge: Option<String>,
+    pub auth_time: Instant,
+    pub created: Instant,
+    pub expires_at: Instant,
+    pub state: CodeState,
+}
+
+/// A code moves once, from `Issued` to `Spent`, and never back.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CodeState {
+    Issued,
+    /// Redeemed or burnt at `at`; `grant_id` names the family it bought, if any.
+    Spent {
+        at: Instant,
+        grant_id: Option<String>,
+    },
+}

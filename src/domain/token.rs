@@ -1,0 +1,40 @@
+//! Opaque access and refresh tokens, as the store remembers them: by hash only.
+
+use super::{Instant, Scope};
+
+/// An access token that was issued. The token itself is not here: only its hash is stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AccessToken {
+    /// Shown as the name of an `OAuth Bearer Token`; it opens nothing.
+    pub id: String,
+    /// The grant (token family) it belongs to; `None` for client_credentials.
+    pub grant_id: Option<String>,
+    pub client_id: String,
+    /// Who it acts as.
+    pub user: String,
+    pub scope: Scope,
+    pub issued_at: Instant,
+    pub expires_at: Instant,
+    pub revoked: bool,
+}
+
+/// A refresh token: one link of a family's chain.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RefreshToken {
+    pub id: String,
+    pub grant_id: String,
+    pub client_id: String,
+    pub issued_at: Instant,
+    /// End of the idle lifetime; the family's own end is on the grant.
+    pub expires_at: Instant,
+    pub state: RefreshState,
+}
+
+/// Whether a refresh token can still be exchanged.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RefreshState {
+    /// Never used.
+    Live,
+    /// Rotated: it bought `successor` (a refresh token id) at `at`, asking for `scope`.
+    Spent { at: Instant, successor: String, scope: Scope },
+}

@@ -1,0 +1,562 @@
+//! [`Db`]: the one facade behind which work reaches a database, and hides on which thread it runs.
+//!
+//! | | SQLite | Postgres |
+//! | --- | --- | --- |
+//! | [`Db::lookup`] | pooled read connection, inline on the caller's thread | blocking pool |
+//! | [`Db::query`] | blocking pool, progress-handler deadline | blocking pool, `statement_timeout` |
+//! | [`Db::write`] | one writer thread, group commit | blocking pool, one transaction per job |
+//!
+//! A job returns `Ok` to commit (a refusal that must be remembered is an `Ok` value) and `Err` to
+//! roll back. What must happen after COMMIT is collected in [`Effects`] and carried out here.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::{Duration, Instant as Clock};
+
+use diesel::connection::SimpleConnection as _;
+use diesel::r2d2::{Pool, PooledConnection};
+use tokio::sync::{Semaphore, oneshot};
+
+use super::epochs::Epochs;
+use super::pool::{self, Manager, Mode, Pooled};
+use super::{Backend, Conn, DatabaseUrl, StoreError};
+use crate::domain::Instant;
+use crate::error::AppError;
+
+/// Sizes and time limits.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Connections for reads by key.
+    pub lookup_connections: u32,
+    /// Connections for lists and searches; as many may run at once.
+    pub query_connections: u32,
+    /// Postgres connections for writes.
+    pub write_connections: u32,
+    /// Jobs that may wait for SQLite's writer before further ones are refused.
+    pub write_queue: usize,
+    /// After this long a list or search is stopped.
+    pub query_deadline: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            lookup_connections: 4,
+            query_connections: 4,
+            write_connections: 6,
+            write_queue: 4096,
+            query_deadline: Duration::from_secs(10),
+        }
+    }
+}
+
+/// A write that need not be waited for, such as `last_used`; dropped when the writer is busy or fails.
+type LaterJob = Box<dyn FnOnce(&mut Conn) -> Result<(), StoreError> + Send>;
+
+/// What a job wants done once its transaction is committed; discarded when it rolls back.
+#[derive(Default)]
+pub struct Effects {
+    forget: Vec<String>,
+    later: Vec<(&'static str, LaterJob)>,
+    keys_changed: bool,
+}
+
+impl Effects {
+    /// Cached credentials of this subject are not to be trusted any more. Called by
+    /// [`super::epochs::bump`], which also tells the other processes.
+    pub(super) fn forget(&mut self, subject: &str) {
+        self.forget.push(subject.to_owned());
+    }
+
+    /// A small write after the answer, which may be dropped.
+    pub fn later(&mut self, name: &'static str, job: impl FnOnce(&mut Conn) -> Result<(), StoreError> + Send + 'static) {
+        self.later.push((name, Box::new(job)));
+    }
+
+    /// The signing keys changed and are to be read anew.
+    pub fn keys_changed(&mut self) {
+        self.keys_changed = true;
+    }
+}
+
+/// The database of this process.
+#[derive(Clone)]
+pub struct Db(Arc<Inner>);
+
+struct Inner {
+    url: DatabaseUrl,
+    settings: Settings,
+    epochs: Arc<Epochs>,
+    lookups: Pool<Manager>,
+    queries: Pool<Manager>,
+    query_permits: Semaphore,
+    lookup_permits: Semaphore,
+    writer: Writer,
+    keys_generation: std::sync::atomic::AtomicU64,
+}
+
+enum Writer {
+    Sqlite(SyncSender<Box<dyn Job>>),
+    Postgres { pool: Pool<Manager>, permits: Semaphore },
+}
+
+impl Db {
+    /// Opens the database: applies pending migrations under a lock, starts the writer.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database cannot be opened, is newer than this binary, or refuses a migration.
+    pub fn open(url: &DatabaseUrl, settings: Settings) -> Result<Self, StoreError> {
+        let epochs = Arc::new(Epochs::new());
+        let statement_timeout = Duration::from_secs(30);
+        let writer = match url {
+            DatabaseUrl::Sqlite(path) => {
+                let mut connection = pool::open_sqlite(path, Mode::Write)?;
+                super::migrate::run(&mut connection.conn)?;
+                let (sender, receiver) = sync_channel(settings.write_queue);
+                let epochs = Arc::clone(&epochs);
+                std::thread::Builder::new()
+                    .name("sqlite-writer".into())
+                    .spawn(move || run_writer(connection, &receiver, &epochs))
+                    .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+                Writer::Sqlite(sender)
+            }
+            DatabaseUrl::Postgres(text) => {
+                let mut connection = pool::open_postgres(text, Duration::ZERO)?;
+                super::migrate::run(&mut connection.conn)?;
+                let permits = Semaphore::new(settings.write_connections as usize);
+                Writer::Postgres { pool: pool::pool(url, settings.write_connections, statement_timeout), permits }
+            }
+        };
+        Ok(Self(Arc::new(Inner {
+            url: url.clone(),
+            lookups: pool::pool(url, settings.lookup_connections, Duration::from_secs(5)),
+            queries: pool::pool(url, settings.query_connections, settings.query_deadline),
+            query_permits: Semaphore::new(settings.query_connections as usize),
+            lookup_permits: Semaphore::new(settings.lookup_connections as usize),
+            settings,
+            epochs,
+            writer,
+            keys_generation: std::sync::atomic::AtomicU64::new(0),
+        })))
+    }
+
+    /// Which database this is.
+    pub fn backend(&self) -> Backend {
+        self.0.url.backend()
+    }
+
+    /// The epochs that cached credentials are checked against.
+    pub fn epochs(&self) -> &Arc<Epochs> {
+        &self.0.epochs
+    }
+
+    /// Grows whenever the signing keys changed, here or in another process.
+    pub fn keys_generation(&self) -> u64 {
+        self.0.keys_generation.load(std::sync::atomic::Ordering::Acquire)
+    }
+
+    /// Starts to watch for revocations made by other processes: LISTEN on Postgres, the epoch
+    /// table every 200 ms on SQLite. Runs until the process ends.
+    pub fn watch_other_processes(&self) {
+        let inner = Arc::downgrade(&self.0);
+        let keys_changed = move || {
+            if let Some(inner) = inner.upgrade() {
+                inner.keys_generation.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
+            }
+        };
+        super::epochs::watch(&self.0.url, &self.0.epochs, keys_changed);
+    }
+
+    /// Reads by key: bounded, fast.
+    ///
+    /// # Errors
+    /// Whatever the job returns, and [`AppError::Unavailable`] when no connection can be had.
+    pub async fn lookup<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Conn, &mut Effects) -> Result<T, AppError> + Send + 'static,
+    ) -> Result<T, AppError> {
+        match self.backend() {
+            Backend::Sqlite => self.lookup_blocking(job),
+            Backend::Postgres => {
+                let _permit = permit(&self.0.lookup_permits).await?;
+                let db = self.clone();
+                blocking(move || db.lookup_blocking(job)).await
+            }
+        }
+    }
+
+    /// [`Db::lookup`] for callers without an async runtime (commands, background threads).
+    ///
+    /// # Errors
+    /// As [`Db::lookup`].
+    pub fn lookup_blocking<T>(&self, job: impl FnOnce(&mut Conn, &mut Effects) -> Result<T, AppError>) -> Result<T, AppError> {
+        let mut pooled = checkout(&self.0.lookups)?;
+        let mut effects = Effects::default();
+        let result = contained(|| job(&mut pooled.conn, &mut effects));
+        note_loss(&mut pooled, &result);
+        drop(pooled);
+        if result.is_ok() {
+            self.carry_out(effects);
+        }
+        result
+    }
+
+    /// Lists, counts, searches: bounded in number and in time.
+    ///
+    /// # Errors
+    /// As [`Db::lookup`], and [`AppError::QueryTimeout`] past the deadline.
+    pub async fn query<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Conn, &mut Effects) -> Result<T, AppError> + Send + 'static,
+    ) -> Result<T, AppError> {
+        let _permit = permit(&self.0.query_permits).await?;
+        let db = self.clone();
+        blocking(move || {
+            let mut pooled = checkout(&db.0.queries)?;
+            let mut effects = Effects::default();
+            let result = contained(|| pooled.with_deadline(db.0.settings.query_deadline, |conn| job(conn, &mut effects)));
+            note_loss(&mut pooled, &result);
+            drop(pooled);
+            if result.is_ok() {
+                db.carry_out(effects);
+            }
+            result
+        })
+        .await
+    }
+
+    /// Changes, in one transaction that is durable before this returns `Ok`. The job may be run
+    /// again after a serialization failure, so it must not consume what it captured.
+    ///
+    /// # Errors
+    /// As [`Db::lookup`]; [`AppError::Unavailable`] also when the queue is full or the disk is.
+    pub async fn write<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        job: impl FnMut(&mut Conn, &mut Effects) -> Result<T, AppError> + Send + 'static,
+    ) -> Result<T, AppError> {
+        match &self.0.writer {
+            Writer::Sqlite(queue) => {
+                let (reply, answer) = oneshot::channel();
+                enqueue(
+                    queue,
+                    Box::new(WriteJob {
+                        name,
+                        job,
+                        outcome: None,
+                        effects: Effects::default(),
+                        db: self.clone(),
+                        reply: Reply::Async(reply),
+                    }),
+                )?;
+                answer.await.unwrap_or_else(|_| Err(AppError::unavailable("the writer ended")))
+            }
+            Writer::Postgres { permits, .. } => {
+                let _permit = permit(permits).await?;
+                let db = self.clone();
+                blocking(move || db.write_postgres(name, job)).await
+            }
+        }
+    }
+
+    /// [`Db::write`] for callers without an async runtime.
+    ///
+    /// # Errors
+    /// As [`Db::write`].
+    pub fn write_blocking<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        job: impl FnMut(&mut Conn, &mut Effects) -> Result<T, AppError> + Send + 'static,
+    ) -> Result<T, AppError> {
+        match &self.0.writer {
+            Writer::Sqlite(queue) => {
+                let (reply, answer) = sync_channel(1);
+                enqueue(
+                    queue,
+                    Box::new(WriteJob {
+                        name,
+                        job,
+                        outcome: None,
+                        effects: Effects::default(),
+                        db: self.clone(),
+                        reply: Reply::Blocking(reply),
+                    }),
+                )?;
+                answer.recv().unwrap_or_else(|_| Err(AppError::unavailable("the writer ended")))
+            }
+            Writer::Postgres { .. } => self.write_postgres(name, job),
+        }
+    }
+
+    fn write_postgres<T>(
+        &self,
+        name: &'static str,
+        mut job: impl FnMut(&mut Conn, &mut Effects) -> Result<T, AppError>,
+    ) -> Result<T, AppError> {
+        let Writer::Postgres { pool, .. } = &self.0.writer else { return Err(AppError::internal("not a Postgres database")) };
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let mut pooled = checkout(pool)?;
+            let mut effects = Effects::default();
+            let started = Clock::now();
+            pooled.conn.batch_execute("BEGIN").map_err(StoreError::from).inspect_err(|_| pooled.mark_broken())?;
+            let result = contained(|| job(&mut pooled.conn, &mut effects));
+            let ended = match &result {
+                Ok(_) => pooled.conn.batch_execute("COMMIT"),
+                Err(_) => pooled.conn.batch_execute("ROLLBACK"),
+            };
+            warn_if_slow(name, started);
+            if ended.is_err() {
+                pooled.mark_broken();
+            }
+            note_loss(&mut pooled, &result);
+            drop(pooled);
+            let outcome = result.and_then(|value| ended.map(|()| value).map_err(|error| StoreError::from(error).into()));
+            match outcome {
+                Ok(value) => {
+                    self.carry_out(effects);
+                    return Ok(value);
+                }
+                // Only a conflict is worth running again; `From<StoreError>` gives both kinds the same shape.
+                Err(AppError::Unavailable { ref cause, .. }) if attempt < 4 && is_conflict(cause) => {
+                    std::thread::sleep(Duration::from_millis(5 * attempt))
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// A write that nobody waits for.
+    fn write_later(&self, name: &'static str, job: LaterJob) {
+        let mut job = Some(job);
+        let run = move |conn: &mut Conn, _: &mut Effects| match job.take() {
+            Some(job) => job(conn).map_err(AppError::from),
+            None => Ok(()),
+        };
+        match &self.0.writer {
+            Writer::Sqlite(queue) => {
+                let job = WriteJob { name, job: run, outcome: None, effects: Effects::default(), db: self.clone(), reply: Reply::Nobody };
+                if enqueue(queue, Box::new(job)).is_err() {
+                    tracing::debug!(name, "the writer is busy: a write that may be dropped was dropped");
+                }
+            }
+            Writer::Postgres { .. } => {
+                let db = self.clone();
+                let work = move || {
+                    if let Err(error) = db.write_postgres(name, run) {
+                        tracing::debug!(name, cause = %error, "a write that may be dropped was dropped");
+                    }
+                };
+                match tokio::runtime::Handle::try_current() {
+                    Ok(runtime) => drop(runtime.spawn_blocking(work)),
+                    Err(_) => work(),
+                }
+            }
+        }
+    }
+
+    /// Carries out what a committed job wanted done.
+    fn carry_out(&self, effects: Effects) {
+        for subject in &effects.forget {
+            self.0.epochs.bump(subject);
+        }
+        if effects.keys_changed {
+            self.0.keys_generation.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
+        }
+        for (name, job) in effects.later {
+            self.write_later(name, job);
+        }
+    }
+
+    /// Whether the database answers and all migrations are applied; for readiness.
+    ///
+    /// # Errors
+    /// [`AppError::Unavailable`] when it does not answer.
+    pub async fn ready(&self) -> Result<bool, AppError> {
+        self.lookup(|conn, _| Ok(super::migrate::is_current(conn)?)).await
+    }
+
+    /// Asks Postgres's lookup pool or SQLite's reader for the current time offset; used by `doctor`.
+    ///
+    /// # Errors
+    /// As [`Db::lookup`].
+    pub fn clock_skew(&self, now: Instant) -> Result<Duration, AppError> {
+        self.lookup_blocking(move |conn, _| {
+            let theirs = super::dialect::current_time(conn)?;
+            Ok(if theirs > now { theirs.since(now) } else { now.since(theirs) })
+        })
+    }
+}
+
+fn is_conflict(cause: &str) -> bool {
+    cause.contains("could not serialize") || cause.contains("deadlock")
+}
+
+async fn permit(permits: &Semaphore) -> Result<tokio::sync::SemaphorePermit<'_>, AppError> {
+    match tokio::time::timeout(Duration::from_secs(5), permits.acquire()).await {
+        Ok(Ok(permit)) => Ok(permit),
+        Ok(Err(_)) => Err(AppError::unavailable("shutting down")),
+        Err(_) => Err(AppError::unavailable("all database connections are busy")),
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, AppError> + Send + 'static) -> Result<T, AppError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(AppError::internal(error)))
+}
+
+fn checkout(pool: &Pool<Manager>) -> Result<PooledConnection<Manager>, AppError> {
+    pool.get().map_err(|error| AppError::unavailable(format!("no database connection: {error}")))
+}
+
+/// Runs a job so that a panic in it fails that job only.
+fn contained<T>(job: impl FnOnce() -> Result<T, AppError>) -> Result<T, AppError> {
+    catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|panic| Err(AppError::Internal(format!("a job panicked: {}", panic_text(&*panic)))))
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+
+fn note_loss<T>(pooled: &mut Pooled, result: &Result<T, AppError>) {
+    if matches!(result, Err(AppError::Unavailable { .. } | AppError::Internal(_))) {
+        pooled.mark_broken();
+    }
+}
+
+fn warn_if_slow(name: &'static str, started: Clock) {
+    let elapsed = started.elapsed();
+    if elapsed > Duration::from_millis(50) {
+        tracing::warn!(name, milliseconds = elapsed.as_millis(), "slow write job");
+    }
+}
+
+fn enqueue(queue: &SyncSender<Box<dyn Job>>, job: Box<dyn Job>) -> Result<(), AppError> {
+    queue.try_send(job).map_err(|error| match error {
+        TrySendError::Full(_) => AppError::unavailable("the write queue is full"),
+        TrySendError::Disconnected(_) => AppError::unavailable("the writer ended"),
+    })
+}
+
+/// A job in SQLite's write queue: run inside the batch, answered after its commit.
+trait Job: Send {
+    fn name(&self) -> &'static str;
+    /// Runs inside a savepoint; false asks for its rollback.
+    fn run(&mut self, conn: &mut Conn) -> bool;
+    /// Forgets what `run` did because the transaction is gone.
+    fn fail(&mut self, error: AppError);
+    /// Carries out the effects and answers.
+    fn finish(self: Box<Self>);
+}
+
+enum Reply<T> {
+    Async(oneshot::Sender<Result<T, AppError>>),
+    Blocking(SyncSender<Result<T, AppError>>),
+    Nobody,
+}
+
+struct WriteJob<T, F> {
+    name: &'static str,
+    job: F,
+    outcome: Option<Result<T, AppError>>,
+    effects: Effects,
+    db: Db,
+    reply: Reply<T>,
+}
+
+impl<T: Send, F: FnMut(&mut Conn, &mut Effects) -> Result<T, AppError> + Send> Job for WriteJob<T, F> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn run(&mut self, conn: &mut Conn) -> bool {
+        let result = contained(|| (self.job)(conn, &mut self.effects));
+        let keep = result.is_ok();
+        self.outcome = Some(result);
+        keep
+    }
+
+    fn fail(&mut self, error: AppError) {
+        self.outcome = Some(Err(error));
+    }
+
+    fn finish(self: Box<Self>) {
+        let Self { outcome, effects, db, reply, name, .. } = *self;
+        let outcome = outcome.unwrap_or_else(|| Err(AppError::internal("a write job was not run")));
+        if outcome.is_ok() {
+            db.carry_out(effects);
+        }
+        match reply {
+            // The caller may have gone away; its write stands.
+            Reply::Async(reply) => drop(reply.send(outcome)),
+            Reply::Blocking(reply) => drop(reply.send(outcome)),
+            Reply::Nobody => {
+                if let Err(error) = outcome {
+                    tracing::debug!(name, cause = %error, "a write that may be dropped was dropped");
+                }
+            }
+        }
+    }
+}
+
+/// How many jobs share one commit at most: bounds how long the first of them waits for the last.
+const MAX_BATCH: usize = 256;
+
+/// SQLite's writer: drains the queue, runs each job in a savepoint of one `BEGIN IMMEDIATE`,
+/// commits once, then answers all. Ends when the last `Db` is gone.
+fn run_writer(mut connection: Pooled, queue: &Receiver<Box<dyn Job>>, _epochs: &Arc<Epochs>) {
+    while let Ok(first) = queue.recv() {
+        let mut batch = Vec::with_capacity(16);
+        let mut pending = Some(first);
+        let begun = connection.conn.batch_execute("BEGIN IMMEDIATE").map_err(StoreError::from);
+        let mut lost: Option<AppError> = begun.err().map(AppError::from);
+        while let Some(mut job) = pending.take() {
+            match &lost {
+                Some(error) => job.fail(error.clone()),
+                None => {
+                    if let Err(error) = run_in_savepoint(&mut connection, &mut *job) {
+                        lost = Some(error.into());
+                    }
+                }
+            }
+            batch.push(job);
+            if batch.len() < MAX_BATCH {
+                pending = queue.try_recv().ok();
+            }
+        }
+        if lost.is_none() {
+            lost = connection.conn.batch_execute("COMMIT").map_err(StoreError::from).err().map(AppError::from);
+        }
+        if let Some(error) = &lost {
+            // Nothing of this batch is durable, so every job of it failed.
+            if !connection.left_transaction() {
+                let _ = connection.conn.batch_execute("ROLLBACK");
+            }
+            tracing::error!(cause = %error, jobs = batch.len(), "a write batch was rolled back");
+            for job in &mut batch {
+                job.fail(error.clone());
+            }
+        }
+        for job in batch {
+            job.finish();
+        }
+    }
+}
+
+/// Runs one job; an error means that the whole transaction is gone.
+fn run_in_savepoint(connection: &mut Pooled, job: &mut dyn Job) -> Result<(), StoreError> {
+    let started = Clock::now();
+    connection.conn.batch_execute("SAVEPOINT job")?;
+    let keep = job.run(&mut connection.conn);
+    warn_if_slow(job.name(), started);
+    if connection.left_transaction() {
+        return Err(StoreError::Unavailable("SQLite ended the transaction (disk full or I/O error)".into()));
+    }
+    if !keep {
+        connection.conn.batch_execute("ROLLBACK TO job")?;
+    }
+    connection.conn.batch_execute("RELEASE job")?;
+    Ok(())
+}

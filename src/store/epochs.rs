@@ -1,0 +1,239 @@
+//! Whether a cached credential may still be trusted.
+//!
+//! There is one counter. Revoking something bumps it and remembers the new value for the subject
+//! (a user, or everybody). A cache entry remembers the counter as it stood *before* the SELECT
+//! that filled it, and is valid only while its subject was not bumped after that; so a reader that
+//! raced a revocation cannot put a stale entry back.
+//!
+//! Other processes hear of it by NOTIFY on Postgres and by watching the table on SQLite. While
+//! LISTEN is down no entry is valid.
+
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use diesel::prelude::*;
+
+use super::schema::credential_epochs;
+use super::{Conn, DatabaseUrl, Effects, StoreError, dialect};
+use crate::domain::Instant;
+
+/// The subject that stands for every credential, such as when a client or a role changed.
+pub const EVERYBODY: &str = "*";
+/// The subject that says that the signing keys changed.
+pub const SIGNING_KEYS: &str = "*keys";
+
+const SLOTS: usize = 1 << 14;
+
+/// This process, so that it does not listen to itself.
+static ORIGIN: LazyLock<String> = LazyLock::new(|| crate::secrets::mint::name(16));
+
+/// When each subject was last bumped. Subjects share slots; a collision costs a needless miss, never a stale hit.
+pub struct Epochs {
+    counter: AtomicU64,
+    everybody: AtomicU64,
+    bypass: AtomicBool,
+    slots: Box<[AtomicU64]>,
+}
+
+impl Epochs {
+    pub(super) fn new() -> Self {
+        Self {
+            counter: AtomicU64::new(1),
+            everybody: AtomicU64::new(0),
+            bypass: AtomicBool::new(false),
+            slots: std::iter::repeat_with(|| AtomicU64::new(0)).take(SLOTS).collect(),
+        }
+    }
+
+    /// The epoch to remember with an entry; read it before the SELECT that fills the entry.
+    pub fn now(&self) -> u64 {
+        self.counter.load(Ordering::SeqCst)
+    }
+
+    /// Whether an entry of `subject` that was read at `as_of` may still be trusted.
+    pub fn is_current(&self, subject: &str, as_of: u64) -> bool {
+        !self.bypass.load(Ordering::SeqCst)
+            && self.everybody.load(Ordering::SeqCst) <= as_of
+            && self.slot(subject).load(Ordering::SeqCst) <= as_of
+    }
+
+    /// Makes every entry of `subject` that was read before now invalid.
+    pub(super) fn bump(&self, subject: &str) {
+        let slot = if subject == EVERYBODY { &self.everybody } else { self.slot(subject) };
+        let epoch = self.counter.fetch_add(1, Ordering::SeqCst) + 1;
+        slot.fetch_max(epoch, Ordering::SeqCst);
+    }
+
+    /// Whether revocations elsewhere may go unheard; then nothing cached is trusted.
+    fn set_bypass(&self, bypass: bool) {
+        if self.bypass.swap(bypass, Ordering::SeqCst) && !bypass {
+            self.bump(EVERYBODY);
+        }
+    }
+
+    fn slot(&self, subject: &str) -> &AtomicU64 {
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(subject);
+        &self.slots[usize::try_from(hash % SLOTS as u64).expect("a slot number fits")]
+    }
+}
+
+/// Records in the caller's transaction that cached credentials of `subject` must not be trusted
+/// any more: here after COMMIT, in other processes within a second.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn bump(conn: &mut Conn, effects: &mut Effects, now: Instant, subject: &str) -> Result<(), StoreError> {
+    diesel::insert_into(credential_epochs::table)
+        .values((
+            credential_epochs::subject.eq(subject),
+            credential_epochs::origin.eq(ORIGIN.as_str()),
+            credential_epochs::at.eq(now.naive_utc()),
+        ))
+        .execute(conn)?;
+    dialect::notify(conn, &format!("{}:{subject}", *ORIGIN))?;
+    if subject == SIGNING_KEYS {
+        effects.keys_changed();
+    } else {
+        effects.forget(subject);
+    }
+    Ok(())
+}
+
+/// Removes rows that every process has long seen. Returns how many.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn purge_before(conn: &mut Conn, before: Instant) -> Result<usize, StoreError> {
+    Ok(diesel::delete(credential_epochs::table.filter(credential_epochs::at.lt(before.naive_utc()))).execute(conn)?)
+}
+
+/// The rows after `last`, oldest first, that other processes wrote.
+fn list_after(conn: &mut Conn, last: i64) -> Result<Vec<(i64, String, String)>, StoreError> {
+    Ok(credential_epochs::table
+        .filter(credential_epochs::id.gt(last))
+        .order(credential_epochs::id)
+        .select((credential_epochs::id, credential_epochs::subject, credential_epochs::origin))
+        .load(conn)?)
+}
+
+fn last_id(conn: &mut Conn) -> Result<i64, StoreError> {
+    Ok(credential_epochs::table.order(credential_epochs::id.desc()).select(credential_epochs::id).first(conn).optional()?.unwrap_or(0))
+}
+
+/// Watches for other processes on a thread of its own until the last `Epochs` is gone.
+pub(super) fn watch(url: &DatabaseUrl, epochs: &Arc<Epochs>, keys_changed: impl Fn() + Send + 'static) {
+    let url = url.clone();
+    let weak = Arc::downgrade(epochs);
+    // Nothing heard yet: until the watcher is up, nothing cached is trusted.
+    epochs.set_bypass(true);
+    let heard = move |epochs: &Epochs, subject: &str| {
+        if subject == SIGNING_KEYS { keys_changed() } else { epochs.bump(subject) }
+    };
+    let run = move || {
+        while let Some(epochs) = weak.upgrade() {
+            drop(epochs);
+            let ended = match &url {
+                DatabaseUrl::Sqlite(path) => {
+                    super::pool::open_sqlite(path, super::pool::Mode::Read).and_then(|mut pooled| poll(&mut pooled.conn, &weak, &heard))
+                }
+                DatabaseUrl::Postgres(text) => {
+                    super::pool::open_postgres(text, Duration::from_secs(5)).and_then(|mut pooled| listen(&mut pooled.conn, &weak, &heard))
+                }
+            };
+            if let Some(epochs) = weak.upgrade() {
+                epochs.set_bypass(true);
+            }
+            if let Err(error) = ended {
+                tracing::warn!(cause = %error, "cannot hear revocations of other processes; cached credentials are not used");
+            }
+            std::thread::sleep(Duration::from_millis(500));
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("epoch-watch".into()).spawn(run) {
+        tracing::error!(cause = %error, "cannot start the epoch watcher; cached credentials are not used");
+    }
+}
+
+type Heard = dyn Fn(&Epochs, &str);
+
+/// Reads the epoch table every 200 ms (SQLite, and engines without LISTEN).
+fn poll(conn: &mut Conn, epochs: &std::sync::Weak<Epochs>, heard: &Heard) -> Result<(), StoreError> {
+    let mut last = last_id(conn)?;
+    while let Some(epochs) = epochs.upgrade() {
+        for (id, subject, origin) in list_after(conn, last)? {
+            last = id;
+            if origin != *ORIGIN {
+                heard(&epochs, &subject);
+            }
+        }
+        epochs.set_bypass(false);
+        drop(epochs);
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    Ok(())
+}
+
+/// Listens for NOTIFY; falls back to polling when the server does not know LISTEN.
+fn listen(conn: &mut Conn, epochs: &std::sync::Weak<Epochs>, heard: &Heard) -> Result<(), StoreError> {
+    if let Err(error) = dialect::listen(conn) {
+        return match error {
+            StoreError::Fault(cause) => {
+                tracing::info!(%cause, "the database has no LISTEN; watching the epoch table instead");
+                poll(conn, epochs, heard)
+            }
+            other => Err(other),
+        };
+    }
+    let mut quiet = 0_u32;
+    while let Some(epochs) = epochs.upgrade() {
+        // LISTEN is on, so nothing from here on is missed; what came before is forgotten by the bump.
+        epochs.set_bypass(false);
+        for payload in dialect::notifications(conn)? {
+            if let Some((origin, subject)) = payload.split_once(':')
+                && origin != ORIGIN.as_str()
+            {
+                heard(&epochs, subject);
+            }
+        }
+        drop(epochs);
+        std::thread::sleep(Duration::from_millis(100));
+        quiet += 1;
+        if quiet.is_multiple_of(10) {
+            // A connection that was cut silently gives no notifications and no error; ask.
+            dialect::ping(conn)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_read_before_a_bump_is_stale_and_one_read_after_is_not() {
+        let epochs = Epochs::new();
+        let before = epochs.now();
+        assert!(epochs.is_current("alice", before));
+        epochs.bump("alice");
+        assert!(!epochs.is_current("alice", before));
+        assert!(epochs.is_current("alice", epochs.now()));
+        let later = epochs.now();
+        epochs.bump(EVERYBODY);
+        assert!(!epochs.is_current("alice", later));
+        assert!(!epochs.is_current("bob", later));
+    }
+
+    #[test]
+    fn while_other_processes_go_unheard_nothing_is_trusted() {
+        let epochs = Epochs::new();
+        let before = epochs.now();
+        epochs.set_bypass(true);
+        assert!(!epochs.is_current("alice", epochs.now()));
+        epochs.set_bypass(false);
+        assert!(!epochs.is_current("alice", before), "what was cached meanwhile may be stale");
+        assert!(epochs.is_current("alice", epochs.now()));
+    }
+}

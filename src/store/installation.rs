@@ -1,0 +1,26 @@
+//! Facts about the installation: one text value per name.
+
+use diesel::prelude::*;
+
+use super::schema::installation;
+use super::{Conn, StoreError};
+
+/// The value of a name, if it was ever set.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn find_value(conn: &mut Conn, name: &str) -> Result<Option<String>, StoreError> {
+    Ok(installation::table.find(name).select(installation::value).first(conn).optional()?)
+}
+
+/// Sets a name that was never set; another process that did so first wins, and `false` says so.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn insert_value(conn: &mut Conn, name: &str, value: &str) -> Result<bool, StoreError> {
+    if find_value(conn, name)?.is_some() {
+        return Ok(false);
+    }
+    diesel::insert_into(installation::table).values((installation::name.eq(name), installation::value.eq(value))).execute(conn)?;
+    Ok(true)
+}

@@ -1,0 +1,31 @@
+//! The only room that names diesel: connections, the [`Db`] facade, migrations, and one file per
+//! aggregate with free functions (`find_`, `get_`, `list_`, `insert_`, `update_`, `consume_`,
+//! `revoke_`, `purge_`).
+//!
+//! SQLite and Postgres share every query; whatever differs is a function in [`dialect`]. Row
+//! structs are private to their file and become `domain` values there. Races are settled by a
+//! conditional `UPDATE`, never by read-then-write.
+//!
+//! To add a table: one migration directory of the same name on both sides, `schema.rs`, and a file here.
+
+mod conn;
+mod db;
+pub mod dialect;
+pub mod epochs;
+mod error;
+mod migrate;
+mod pool;
+#[rustfmt::skip]
+pub(crate) mod schema;
+
+pub mod api_keys;
+pub mod audit;
+pub mod installation;
+pub mod roles;
+pub mod sessions;
+pub mod users;
+
+pub use conn::Conn;
+pub use db::{Db, Effects, Settings};
+pub use error::StoreError;
+pub use pool::{Backend, DatabaseUrl, InvalidDatabaseUrl};

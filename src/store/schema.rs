@@ -1,0 +1,305 @@
+// The tables of `migrations/`, as diesel sees them. `tests/api/parity.rs` compares this file with both migrated databases.
+
+diesel::table! {
+    users (name) {
+        name -> Text,
+        sub -> Text,
+        email -> Text,
+        first_name -> Text,
+        middle_name -> Nullable<Text>,
+        last_name -> Nullable<Text>,
+        full_name -> Text,
+        username -> Nullable<Text>,
+        enabled -> Bool,
+        user_type -> Text,
+        language -> Nullable<Text>,
+        time_zone -> Nullable<Text>,
+        user_image -> Nullable<Text>,
+        mobile_no -> Nullable<Text>,
+        phone -> Nullable<Text>,
+        password_hash -> Nullable<Text>,
+        restrict_ip -> Nullable<Text>,
+        login_after -> Nullable<Integer>,
+        login_before -> Nullable<Integer>,
+        last_login -> Nullable<Timestamp>,
+        last_ip -> Nullable<Text>,
+        last_active -> Nullable<Timestamp>,
+        owner -> Text,
+        creation -> Timestamp,
+        modified -> Timestamp,
+        modified_by -> Text,
+    }
+}
+
+diesel::table! {
+    roles (name) {
+        name -> Text,
+        disabled -> Bool,
+        desk_access -> Bool,
+        is_custom -> Bool,
+        two_factor_auth -> Bool,
+        owner -> Text,
+        creation -> Timestamp,
+        modified -> Timestamp,
+        modified_by -> Text,
+    }
+}
+
+diesel::table! {
+    user_roles (id) {
+        id -> Text,
+        user_name -> Text,
+        role -> Text,
+        idx -> Integer,
+        owner -> Text,
+        creation -> Timestamp,
+        modified -> Timestamp,
+        modified_by -> Text,
+    }
+}
+
+diesel::table! {
+    sessions (id) {
+        id -> Text,
+        sid_hash -> Text,
+        user_name -> Text,
+        created -> Timestamp,
+        auth_time -> Timestamp,
+        last_seen -> Timestamp,
+        expires_at -> Timestamp,
+        ip -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+        csrf_issued -> Bool,
+    }
+}
+
+diesel::table! {
+    api_keys (id) {
+        id -> Text,
+        user_name -> Text,
+        name -> Text,
+        api_key -> Text,
+        secret_hash -> Text,
+        secret_kind -> Text,
+        scopes -> Nullable<Text>,
+        expires_at -> Nullable<Timestamp>,
+        ip_list -> Nullable<Text>,
+        last_used_at -> Nullable<Timestamp>,
+        created -> Timestamp,
+    }
+}
+
+diesel::table! {
+    oauth_clients (client_id) {
+        client_id -> Text,
+        app_name -> Text,
+        user_name -> Nullable<Text>,
+        skip_authorization -> Bool,
+        scopes -> Text,
+        redirect_uris -> Text,
+        default_redirect_uri -> Nullable<Text>,
+        grant_types -> Text,
+        token_endpoint_auth_method -> Text,
+        legacy_no_pkce -> Bool,
+        is_resource_server -> Bool,
+        id_token_alg -> Text,
+        client_uri -> Nullable<Text>,
+        logo_uri -> Nullable<Text>,
+        tos_uri -> Nullable<Text>,
+        policy_uri -> Nullable<Text>,
+        software_id -> Nullable<Text>,
+        software_version -> Nullable<Text>,
+        contacts -> Nullable<Text>,
+        owner -> Text,
+        creation -> Timestamp,
+        modified -> Timestamp,
+        modified_by -> Text,
+    }
+}
+
+diesel::table! {
+    oauth_client_secrets (id) {
+        id -> Text,
+        client_id -> Text,
+        secret_hash -> Text,
+        created -> Timestamp,
+        expires_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    oauth_client_roles (id) {
+        id -> Text,
+        client_id -> Text,
+        role -> Text,
+        idx -> Integer,
+        owner -> Text,
+        creation -> Timestamp,
+        modified -> Timestamp,
+        modified_by -> Text,
+    }
+}
+
+diesel::table! {
+    social_login_keys (name) {
+        name -> Text,
+        provider_name -> Text,
+        client_id -> Text,
+        redirect_url -> Text,
+        owner -> Text,
+        creation -> Timestamp,
+        modified -> Timestamp,
+        modified_by -> Text,
+    }
+}
+
+diesel::table! {
+    authorization_requests (id) {
+        id -> Text,
+        session_id -> Text,
+        parameters -> Text,
+        created -> Timestamp,
+        expires_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    oauth_consents (user_name, client_id) {
+        user_name -> Text,
+        client_id -> Text,
+        scopes -> Text,
+        created -> Timestamp,
+        modified -> Timestamp,
+    }
+}
+
+diesel::table! {
+    oauth_grants (id) {
+        id -> Text,
+        user_name -> Text,
+        client_id -> Text,
+        scopes -> Text,
+        auth_time -> Timestamp,
+        created -> Timestamp,
+        expires_at -> Timestamp,
+        revoked_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    oauth_authorization_codes (id) {
+        id -> Text,
+        code_hash -> Text,
+        client_id -> Text,
+        user_name -> Text,
+        redirect_uri -> Text,
+        scopes -> Text,
+        nonce -> Nullable<Text>,
+        code_challenge -> Nullable<Text>,
+        auth_time -> Timestamp,
+        created -> Timestamp,
+        expires_at -> Timestamp,
+        state -> Text,
+        spent_at -> Nullable<Timestamp>,
+        grant_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    oauth_access_tokens (id) {
+        id -> Text,
+        token_hash -> Text,
+        grant_id -> Nullable<Text>,
+        client_id -> Text,
+        user_name -> Text,
+        scopes -> Text,
+        created -> Timestamp,
+        expires_at -> Timestamp,
+        revoked_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    oauth_refresh_tokens (id) {
+        id -> Text,
+        token_hash -> Text,
+        grant_id -> Text,
+        client_id -> Text,
+        created -> Timestamp,
+        expires_at -> Timestamp,
+        spent_at -> Nullable<Timestamp>,
+        successor_id -> Nullable<Text>,
+        spent_scopes -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    signing_keys (kid) {
+        kid -> Text,
+        algorithm -> Text,
+        state -> Text,
+        sealed -> Text,
+        created -> Timestamp,
+        activated_at -> Nullable<Timestamp>,
+        retired_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    credential_epochs (id) {
+        id -> BigInt,
+        subject -> Text,
+        origin -> Text,
+        at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    audit_log (id) {
+        id -> Text,
+        at -> Timestamp,
+        event -> Text,
+        user_name -> Nullable<Text>,
+        client_id -> Nullable<Text>,
+        ip -> Nullable<Text>,
+        detail -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    doctypes (name) {
+        name -> Text,
+        definition -> Text,
+        modified -> Timestamp,
+    }
+}
+
+diesel::table! {
+    installation (name) {
+        name -> Text,
+        value -> Text,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    users,
+    roles,
+    user_roles,
+    sessions,
+    api_keys,
+    oauth_clients,
+    oauth_client_secrets,
+    oauth_client_roles,
+    social_login_keys,
+    authorization_requests,
+    oauth_consents,
+    oauth_grants,
+    oauth_authorization_codes,
+    oauth_access_tokens,
+    oauth_refresh_tokens,
+    signing_keys,
+    credential_epochs,
+    audit_log,
+    doctypes,
+    installation,
+);
