@@ -1,1 +1,22 @@
-//! (room under construction)
+//! The OAuth 2.0 authorization server: `authorize`, the token endpoint and its grants, revocation,
+//! introspection, and the registry of clients.
+//!
+//! The only room that names `oxide_auth`, whose state machines run over our own store
+//! ([`endpoint`]). Knows neither HTTP nor HTML nor Frappe: requests come in as [`Params`], outcomes
+//! go out as values that the doors translate. A refusal is a value too, so that it commits.
+//!
+//! To add a grant type, add a file and a row in [`grants`].
+
+pub mod authorize;
+mod client_auth;
+pub mod consent;
+mod endpoint;
+mod error;
+pub mod grants;
+mod issued;
+mod params;
+pub mod redirect;
+pub mod token;
+
+pub use error::{ErrorCode, ProtocolError};
+pub use params::Params;

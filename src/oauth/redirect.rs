@@ -1,0 +1,120 @@
+//! [`Redirection`]: an answer that travels to the client through the user's browser.
+
+use super::error::ProtocolError;
+use super::params::Params;
+
+/// How the answer is carried (OAuth 2.0 Multiple Response Types; Form Post Response Mode).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResponseMode {
+    Query,
+    FormPost,
+}
+
+impl ResponseMode {
+    /// All that are offered.
+    pub const ALL: [ResponseMode; 2] = [Self::Query, Self::FormPost];
+
+    /// The wire word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::FormPost => "form_post",
+        }
+    }
+
+    pub(super) fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.as_str() == text)
+    }
+}
+
+/// Where the browser goes, and with what.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Redirection {
+    /// The validated redirect URI, as raw text.
+    pub redirect_uri: String,
+    pub params: Params,
+    pub mode: ResponseMode,
+}
+
+impl Redirection {
+    /// An answer with `state` and the issuer (RFC 9207) added.
+    pub(super) fn new(redirect_uri: &str, mode: ResponseMode, answer: Vec<(&str, String)>, state: Option<&str>, issuer: &str) -> Self {
+        let params = answer
+            .into_iter()
+            .map(|(name, value)| (name, value))
+            .chain(state.map(|state| ("state", state.to_owned())))
+            .chain([("iss", issuer.to_owned())])
+            .collect();
+        Self { redirect_uri: redirect_uri.to_owned(), params, mode }
+    }
+
+    /// A refusal as an answer (RFC 6749 section 4.1.2.1).
+    pub(super) fn refusal(redirect_uri: &str, mode: ResponseMode, error: &ProtocolError, state: Option<&str>, issuer: &str) -> Self {
+        let mut answer = vec![("error", error.code.as_str().to_owned())];
+        if let Some(description) = &error.description {
+            answer.push(("error_description", printable(description)));
+        }
+        Self::new(redirect_uri, mode, answer, state, issuer)
+    }
+
+    /// The whole URL for [`ResponseMode::Query`]. The redirect URI's own text is left as it is: a
+    /// parser's normal form may be another URL to the client.
+    pub fn url(&self) -> String {
+        let separator = if self.redirect_uri.contains('?') { '&' } else { '?' };
+        format!("{}{separator}{}", self.redirect_uri, self.params.to_query())
+    }
+}
+
+impl std::fmt::Debug for Redirection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Redirection({}, [redacted])", self.redirect_uri)
+    }
+}
+
+/// `error_description` may hold printable ASCII without quotes and backslashes only.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if matches!(c, ' '..='~') && c != '"' && c != '\\' { c } else { '?' }).collect()
+}
+
+/// What a `form-action` policy must name so that browsers follow the redirect after a form was
+/// sent: the origin of an http(s) URI, the scheme of any other.
+pub fn form_action(redirect_uri: &str) -> String {
+    match url::Url::parse(redirect_uri) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => url.origin().ascii_serialization(),
+        Ok(url) => format!("{}:", url.scheme()),
+        Err(_) => "'none'".to_owned(),
+    }
+}
+
+/// Who a user is sent to, in a word: the host of an http(s) URI, the scheme of any other.
+pub(super) fn destination(redirect_uri: &str) -> String {
+    match url::Url::parse(redirect_uri) {
+        Ok(url) => match url.host_str() {
+            Some(host) if matches!(url.scheme(), "http" | "https") => host.to_owned(),
+            _ => url.scheme().to_owned(),
+        },
+        Err(_) => redirect_uri.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn to(uri: &str) -> Redirection {
+        Redirection::new(uri, ResponseMode::Query, vec![("code", "c".into())], Some("s&t"), "https://a.example")
+    }
+
+    #[test]
+    fn parameters_are_added_to_the_raw_redirect_uri() {
+        assert_eq!(to("https://A.example:443/cb").url(), "https://A.example:443/cb?code=c&state=s%26t&iss=https%3A%2F%2Fa.example");
+        assert_eq!(to("com.example.app:/cb?x=1").url(), "com.example.app:/cb?x=1&code=c&state=s%26t&iss=https%3A%2F%2Fa.example");
+    }
+
+    #[test]
+    fn form_action_names_an_origin_or_a_private_scheme() {
+        assert_eq!(form_action("https://a.example/cb?x"), "https://a.example");
+        assert_eq!(form_action("http://127.0.0.1:9/cb"), "http://127.0.0.1:9");
+        assert_eq!(form_action("com.example.app:/cb"), "com.example.app:");
+    }
+}
