@@ -372,7 +372,7 @@ fn need_login(cx: &Cx, request: &AuthorizeRequest, asking: &Asking, again: bool)
     }
     let wants_fresh = again || asking.prompts("login") || asking.prompts("select_account");
     let params = match wants_fresh && request.params.get_lenient(LOGIN_AFTER).is_none() {
-        true => request.params.with(LOGIN_AFTER, &cx.now.unix().to_string()),
+        true => request.params.with(LOGIN_AFTER, &cx.now.unix_micros().to_string()),
         false => request.params.clone(),
     };
     Ok(AuthorizeOutcome::NeedLogin { params, login_hint: asking.login_hint.clone(), again })
@@ -387,7 +387,7 @@ fn login_is_too_old(cx: &Cx, request: &AuthorizeRequest, asking: &Asking, sessio
         return false;
     }
     let since: Option<i64> = request.params.get_lenient(LOGIN_AFTER).and_then(|text| text.parse().ok());
-    since.is_none_or(|since| session.auth_time.unix() < since)
+    since.is_none_or(|since| session.auth_time.unix_micros() < since)
 }
 
 fn ask(

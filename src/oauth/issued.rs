@@ -6,7 +6,7 @@ use crate::domain::Scope;
 use crate::domain::grant::Grant;
 use crate::domain::token::{AccessToken, RefreshState, RefreshToken};
 use crate::secrets::{SecretHash, mint};
-use crate::store::{self, StoreError, epochs, grants, tokens};
+use crate::store::{StoreError, epochs, grants, tokens};
 
 /// Keeps an access token.
 pub(super) fn keep_access(
@@ -46,11 +46,6 @@ pub(super) fn keep_refresh(cx: &mut Cx, token: &str, grant: &Grant) -> Result<()
 /// Ends a family: every token of it is refused from here on, cached or not.
 pub(super) fn end_family(cx: &mut Cx, grant_id: &str, user: &str) -> Result<(), StoreError> {
     grants::revoke_grant(cx.conn, cx.now, grant_id)?;
-    store::epochs::bump(cx.conn, cx.effects, cx.now, user)
-}
-
-/// Makes cached credentials of a user be looked up again.
-pub(super) fn forget_cached(cx: &mut Cx, user: &str) -> Result<(), StoreError> {
     epochs::bump(cx.conn, cx.effects, cx.now, user)
 }
 

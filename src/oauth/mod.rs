@@ -9,14 +9,26 @@
 
 pub mod authorize;
 mod client_auth;
+pub mod clients;
 pub mod consent;
 mod endpoint;
 mod error;
 pub mod grants;
+pub mod introspect;
 mod issued;
 mod params;
 pub mod redirect;
+pub mod revoke;
 pub mod token;
 
 pub use error::{ErrorCode, ProtocolError};
 pub use params::Params;
+
+/// What the discovery documents announce of this room.
+pub fn offer(issuer: &str) -> crate::oidc::discovery::Offer<'_> {
+    crate::oidc::discovery::Offer {
+        issuer,
+        grant_types: grants::GRANTS.iter().map(|grant| grant.name).collect(),
+        response_modes: redirect::ResponseMode::ALL.iter().map(|mode| mode.as_str()).collect(),
+    }
+}

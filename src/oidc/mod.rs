@@ -4,4 +4,7 @@
 //! documents are built from what exists. To add a claim, add it in [`claims`] behind its scope.
 
 pub mod claims;
+pub mod discovery;
 pub mod id_token;
+pub mod keys;
+pub mod userinfo;
