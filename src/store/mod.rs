@@ -20,9 +20,12 @@ pub(crate) mod schema;
 
 pub mod api_keys;
 pub mod audit;
+pub mod codes;
+pub mod grants;
 pub mod installation;
 pub mod roles;
 pub mod sessions;
+pub mod tokens;
 pub mod users;
 
 pub use conn::Conn;
