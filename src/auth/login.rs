@@ -4,7 +4,7 @@
 //! checks it behind the gate, [`finish`] starts the session. Unknown users, users without a
 //! password and wrong passwords are one answer, at one cost.
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 
 use super::identify::within_login_hours;
 use super::session::{self, StartedSession};
@@ -97,11 +97,6 @@ pub fn finish(cx: &mut Cx, attempt: &LoginAttempt, checked: Option<&str>, rehash
     store::users::update_last_login(cx.conn, cx.now, &user.name, Some(&ip))?;
     audit::record(cx, Some(&ip), &AuditEvent::Login { user: user.name.clone() })?;
     Ok(LoginOutcome::Started { session, user })
-}
-
-/// What to hash again after a right password whose stored hash has old parameters.
-pub fn rehash(password: &SecretString, stored: &str) -> Option<String> {
-    password::needs_rehash(stored).then(|| password::hash(password.expose_secret()))
 }
 
 /// Frappe's `message` and `home_page` after a login.

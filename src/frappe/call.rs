@@ -6,11 +6,11 @@ use std::pin::Pin;
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::Value;
 
-use super::params::Params;
 use crate::auth::{Identity, RequestFacts};
 use crate::domain::user::User;
 use crate::error::AppError;
 use crate::http::State;
+use crate::http::params::Params;
 use crate::http::cookies::CookieChange;
 
 /// An HTTP verb that a method may be called with.

@@ -9,7 +9,6 @@ use percent_encoding::percent_decode_str;
 
 use super::call::{Body, Call, Reply, Verb};
 use super::exceptions::Exception;
-use super::params::Params;
 use super::registry::{self, Door, Method};
 use super::{envelope, resource_v1};
 use crate::auth::{Identity, RequestFacts, csrf};
@@ -19,6 +18,7 @@ use crate::http::body::{self, BodyError};
 use crate::http::cookies::{self, CookieChange};
 use crate::http::cors::{self, Sharing};
 use crate::http::extract;
+use crate::http::params::Params;
 use crate::http::request_log::RequestLog;
 use crate::http::{State, respond};
 use crate::pages;
@@ -99,7 +99,7 @@ async fn handle(state: &State, request: &HttpRequest, payload: &mut Payload, fac
     let mut response = match body::read(request, payload, state.env.config.server.max_body).await {
         Err(error) => {
             log.cause = Some(format!("{error:?}"));
-            body_error(error, request, door)
+            body_error(state, error, door)
         }
         Ok(body) => {
             let mut session_expired = false;
@@ -115,7 +115,7 @@ async fn handle(state: &State, request: &HttpRequest, payload: &mut Payload, fac
     response
 }
 
-fn body_error(error: BodyError, request: &HttpRequest, door: Door) -> HttpResponse {
+fn body_error(state: &State, error: BodyError, door: Door) -> HttpResponse {
     let status = match error {
         BodyError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         BodyError::Broken => StatusCode::BAD_REQUEST,
@@ -123,11 +123,9 @@ fn body_error(error: BodyError, request: &HttpRequest, door: Door) -> HttpRespon
     if door != Door::Frappe {
         return respond::json_no_store(status, r#"{"error":"invalid_request","error_description":"request body is too large or broke off"}"#);
     }
-    let _ = request;
     // Frappe answers these two from its HTTP layer, as a plain page.
     let title = status.canonical_reason().unwrap_or("Error");
-    let html = pages::error::render(title, "The request body is too large or broke off.", "Send less, in one piece.");
-    let mut response = respond::page(status, html, "");
+    let mut response = pages::error_page(state, status, title, "The request body is too large or broke off.", "Send less, in one piece.");
     // The rest of the body is not read, so the connection cannot be used again.
     response.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
     response
@@ -154,7 +152,7 @@ async fn answer(
         if verb == Verb::Options {
             return Ok((Reply::response(HttpResponse::Ok().finish()), None));
         }
-        let params = read_params(request, body, door)?;
+        let params = Params::read(request, body)?;
         let call = Call { state, request, facts, identity: Identity::guest(false), params, verb, arrived_at };
         return Ok((call_method(&target, call).await?, None));
     }
@@ -177,7 +175,7 @@ async fn answer(
     if verb == Verb::Options {
         return Ok((Reply::response(HttpResponse::Ok().content_type("text/plain; charset=utf-8").finish()), None));
     }
-    let mut params = read_params(request, body, door)?;
+    let mut params = Params::read(request, body)?;
     if request.path() == "/" {
         let command = params.take_text("cmd").unwrap_or_default();
         target = Target::of_method(&command);
@@ -202,12 +200,6 @@ async fn answer(
 /// Functions of Frappe that exist but are no API methods (transcript 296).
 fn is_internal(name: &str) -> bool {
     matches!(name, "frappe.get_all" | "frappe.get_doc" | "frappe.get_list" | "frappe.db.sql" | "frappe.db.get_value" | "frappe.db.set_value" | "frappe.set_user" | "frappe.throw")
-}
-
-fn read_params(request: &HttpRequest, body: &Bytes, door: Door) -> Result<Params, AppError> {
-    // OAuth endpoints tell a query string from a body, so their handlers look at both.
-    let _ = door;
-    Params::read(request, body)
 }
 
 async fn call_method(target: &Target, call: Call<'_>) -> Result<Reply, AppError> {
@@ -287,7 +279,7 @@ fn error_response(state: &State, request: &HttpRequest, door: Door, error: &AppE
         respond::json(exception.status, envelope::error_body(&exception, session_expired))
     } else {
         let text = exception.text.as_deref().filter(|text| !text.contains('<')).unwrap_or("You cannot do this, or are not logged in any more.");
-        respond::page(exception.status, pages::error::render(exception.title, text, "Go back, or log in again."), "")
+        pages::error_page(state, exception.status, exception.title, text, "Go back, or log in again.")
     };
     if let Some(after) = exception.retry_after {
         respond::retry_after(&mut response, after);

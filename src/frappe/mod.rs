@@ -10,7 +10,6 @@ pub mod dispatch;
 pub mod envelope;
 pub mod exceptions;
 pub mod methods;
-pub mod params;
 pub mod registry;
 pub mod resource_v1;
 

@@ -22,26 +22,6 @@ pub fn no_store(response: &mut HttpResponse) {
     response.headers_mut().insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
 }
 
-/// A page, with the policy that lets it load our style sheet and post to us, and nothing else.
-/// `form_targets` are further origins or schemes a form on it may lead to (the redirect after a
-/// consent), space separated.
-pub fn page(status: StatusCode, html: String, form_targets: &str) -> HttpResponse {
-    let policy = format!(
-        "default-src 'none'; style-src 'self'; img-src 'self' https: data:; script-src 'self'; form-action 'self'{}{form_targets}; frame-ancestors 'none'; base-uri 'none'",
-        if form_targets.is_empty() { "" } else { " " }
-    );
-    let mut response = HttpResponse::build(status).insert_header((header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))).body(html);
-    no_store(&mut response);
-    let headers = response.headers_mut();
-    if let Ok(policy) = HeaderValue::from_str(&policy) {
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
-    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    // `no-referrer` would make browsers send `Origin: null` with our own forms.
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-    response
-}
-
 /// A redirect (302) that no cache may keep.
 pub fn redirect(to: &str) -> HttpResponse {
     let mut response = HttpResponse::Found().finish();

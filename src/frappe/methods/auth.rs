@@ -4,16 +4,15 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use serde_json::json;
 
-use crate::auth::login::{self, LoginAttempt, LoginOutcome};
-use crate::auth::session::StartedSession;
+use crate::auth::login::{self, LoginAttempt};
 use crate::auth::{Via, csrf, session};
-use crate::domain::user::User;
 use crate::error::AppError;
 use crate::frappe::call::{Answer, Body, Call, Reply};
 use crate::frappe::envelope;
 use crate::frappe::exceptions::Exception;
 use crate::http::cookies::CookieChange;
-use crate::http::{State, respond};
+use crate::http::login::log_in;
+use crate::http::respond;
 
 /// `{"message": "pong"}`.
 pub fn ping(_: Call<'_>) -> Answer<'_> {
@@ -34,7 +33,7 @@ pub fn login(call: Call<'_>) -> Answer<'_> {
         csrf::refuse_foreign(&rules, &call.facts)?;
         let (usr, pwd) = (call.params.text("usr"), call.params.text("pwd"));
         let attempt = LoginAttempt::new(usr.as_deref(), pwd.as_deref(), call.facts.address, call.facts.user_agent)?;
-        match run_login(call.state, attempt).await? {
+        match log_in(call.state, attempt).await? {
             Ok((started, user)) => {
                 let (message, home_page) = login::greeting(user.user_type);
                 let body = json!({"message": message, "home_page": home_page, "full_name": user.full_name});
@@ -47,33 +46,6 @@ pub fn login(call: Call<'_>) -> Answer<'_> {
                 Ok(Reply::response(respond::json(StatusCode::UNAUTHORIZED, envelope::error_body(&exception, false))))
             }
         }
-    })
-}
-
-/// The three steps of a login; the inner error is the text of a refusal. The login page calls it too.
-///
-/// # Errors
-/// [`AppError::Locked`] before anything slow, and the store's.
-pub async fn run_login(state: &State, attempt: LoginAttempt) -> Result<Result<(StartedSession, User), &'static str>, AppError> {
-    let counted = state.lockout.begin(&attempt.user, attempt.address)?;
-    tokio::time::sleep(counted.delay).await;
-    let user = attempt.user.clone();
-    let stored = state.lookup(move |cx| login::question(cx, &user)).await?;
-    let right = state.gate.verify(attempt.password.clone(), stored.clone()).await?;
-    let checked = stored.filter(|_| right);
-    if checked.is_some() {
-        counted.succeeded();
-    } else {
-        counted.failed();
-    }
-    let rehashed = match &checked {
-        Some(hash) if crate::secrets::password::needs_rehash(hash) => Some(state.gate.hash(attempt.password.clone()).await?),
-        _ => None,
-    };
-    let outcome = state.write("login", move |cx| login::finish(cx, &attempt, checked.as_deref(), rehashed.as_deref())).await?;
-    Ok(match outcome {
-        LoginOutcome::Started { session, user } => Ok((session, user)),
-        LoginOutcome::Refused(text) => Err(text),
     })
 }
 

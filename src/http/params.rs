@@ -6,7 +6,7 @@ use actix_web::HttpRequest;
 use serde_json::{Map, Value};
 
 use crate::error::AppError;
-use crate::http::extract::text;
+use super::extract::text;
 
 /// Parameters that are accepted at most; more is an attack on the parser.
 const MAX_PARAMETERS: usize = 1000;
