@@ -20,9 +20,17 @@ pub(crate) mod schema;
 
 pub mod api_keys;
 pub mod audit;
+pub mod authorization_requests;
+pub mod clients;
+pub mod codes;
+pub mod consents;
+pub mod grants;
 pub mod installation;
 pub mod roles;
 pub mod sessions;
+pub mod signing_keys;
+pub mod social_login_keys;
+pub mod tokens;
 pub mod users;
 
 pub use conn::Conn;
