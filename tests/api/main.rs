@@ -1,0 +1,6 @@
+//! One binary for every black-box test: over HTTP against [`support::TestApp`], or against the
+//! program itself. Files mirror the URL tree; names are sentences.
+
+mod architecture;
+mod parity;
+mod support;
