@@ -2,5 +2,7 @@
 //! program itself. Files mirror the URL tree; names are sentences.
 
 mod architecture;
+mod auth;
+mod frappe;
 mod parity;
 mod support;
