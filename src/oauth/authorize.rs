@@ -31,8 +31,6 @@ use crate::store::{clients, codes, consents};
 #[derive(Clone, Debug)]
 pub struct AuthorizeRequest {
     pub params: Params,
-    /// The public URL.
-    pub issuer: String,
     /// The address it came from, for the audit log.
     pub ip: Option<String>,
 }
@@ -85,7 +83,7 @@ pub fn decide(cx: &mut Cx, session: &Session, caller: &Caller, decision: &Decisi
         return Ok(AuthorizeOutcome::Refuse(ProtocolError::invalid_request(text)));
     };
     let params: Params = serde_json::from_str(&parameters).map_err(AppError::internal)?;
-    let request = AuthorizeRequest { params, issuer: decision.issuer.clone(), ip: decision.ip.clone() };
+    let request = AuthorizeRequest { params, ip: decision.ip.clone() };
     // Checked anew: the client may have changed since the page was shown.
     let consent = if decision.allow { Consent::Given } else { Consent::Denied };
     run(cx, &request, Some((session, caller)), consent)
@@ -96,8 +94,6 @@ pub fn decide(cx: &mut Cx, session: &Session, caller: &Caller, decision: &Decisi
 pub struct Decision {
     pub pending_id: String,
     pub allow: bool,
-    /// The public URL.
-    pub issuer: String,
     /// The address it came from, for the audit log.
     pub ip: Option<String>,
 }
@@ -126,7 +122,7 @@ fn run(
             // From here on the client may hear of errors, at the URI it registered.
             let mode = mode(&request.params).unwrap_or(ResponseMode::Query);
             let state = request.params.get_lenient("state");
-            Ok(AuthorizeOutcome::Redirect(Redirection::refusal(&bound.redirect_uri, mode, &error, state, &request.issuer)))
+            Ok(AuthorizeOutcome::Redirect(Redirection::refusal(&bound.redirect_uri, mode, &error, state, cx.env.public_url.as_str())))
         }
         Err(Stop::Fault(error)) => Err(error),
     }
@@ -452,5 +448,5 @@ fn issue(
     };
     codes::insert_code(cx.conn, &code, &SecretHash::of(&secret))?;
     let answer = vec![("code", secret)];
-    Ok(AuthorizeOutcome::Redirect(Redirection::new(&bound.redirect_uri, asking.mode, answer, asking.state.as_deref(), &request.issuer)))
+    Ok(AuthorizeOutcome::Redirect(Redirection::new(&bound.redirect_uri, asking.mode, answer, asking.state.as_deref(), cx.env.public_url.as_str())))
 }

@@ -21,8 +21,6 @@ pub struct IntrospectRequest {
     pub params: Params,
     /// The value of the `Authorization` header where it is a client's credential.
     pub authorization: Option<String>,
-    /// The public URL.
-    pub issuer: String,
 }
 
 /// What the introspection endpoint answers.
@@ -72,11 +70,11 @@ fn run(cx: &mut Cx, request: &IntrospectRequest, caller: Option<&Caller>) -> Res
     body.insert("exp".into(), live.expires_at.unix().into());
     body.insert("scope".into(), live.scope.to_string().into());
     if live.scope.contains("openid") {
-        body.append(&mut claims::about_user(&user, &live.scope, &request.issuer));
+        body.append(&mut claims::about_user(&user, &live.scope, cx.env.public_url.as_str()));
     } else {
         body.insert("sub".into(), user.sub.into());
     }
-    body.insert("iss".into(), request.issuer.as_str().into());
+    body.insert("iss".into(), cx.env.public_url.as_str().into());
     body.insert("iat".into(), live.issued_at.unix().into());
     body.insert("username".into(), user.name.into());
     if live.is_access {

@@ -18,8 +18,6 @@ pub struct TokenRequest {
     pub params: Params,
     /// The value of the `Authorization` header; here it is the client's credential.
     pub authorization: Option<String>,
-    /// The public URL.
-    pub issuer: String,
     /// When the request came in, which may be long before its turn in the write queue.
     pub arrived_at: Instant,
     /// The address it came from, for the audit log.

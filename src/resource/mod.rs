@@ -1,1 +1,47 @@
-//! (room under construction)
+//! Documents: list, read, create, update, delete, count.
+//!
+//! Every flow asks, in this order: does the doctype exist, does the caller's scope reach it, do
+//! the user's roles open it, and only then what the request says. Doctypes with a table of their
+//! own are served by `store::documents` alone; those over typed tables are listed and read the
+//! same way, and written by their adapter in [`system`].
+//!
+//! Knows nothing of HTTP: parameters come in as a JSON map, lists go out as JSON text.
+
+mod gather;
+mod links;
+mod list;
+mod naming;
+mod permissions;
+mod read;
+pub mod system;
+mod write;
+
+use serde_json::{Map, Value};
+
+pub use gather::{API_SECRET_PURPOSE, Gathered, Needs, needs};
+pub use list::{ListParams, count, list};
+pub use permissions::{Action, permit};
+pub use read::read;
+pub use write::{create, delete, update};
+
+/// Leaves out what is null, as Frappe 15's answers to read, create and update do.
+pub fn strip_nulls(document: Map<String, Value>) -> Map<String, Value> {
+    document
+        .into_iter()
+        .filter(|(_, value)| !value.is_null())
+        .map(|(key, value)| {
+            let value = match value {
+                Value::Array(rows) => Value::Array(
+                    rows.into_iter()
+                        .map(|row| match row {
+                            Value::Object(row) => Value::Object(strip_nulls(row)),
+                            other => other,
+                        })
+                        .collect(),
+                ),
+                other => other,
+            };
+            (key, value)
+        })
+        .collect()
+}

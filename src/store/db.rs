@@ -365,7 +365,7 @@ impl Db {
     }
 
     /// Carries out what a committed job wanted done.
-    fn carry_out(&self, effects: Effects) {
+    pub fn carry_out(&self, effects: Effects) {
         for note in effects.committed {
             note();
         }

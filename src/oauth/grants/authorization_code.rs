@@ -213,7 +213,7 @@ impl Exchange<'_, '_> {
         }
         let user = users::get_user(self.cx.conn, &self.code.user)?;
         Ok(Some(id_token::unsigned(&id_token::About {
-            issuer: &self.request.issuer,
+            issuer: self.cx.env.public_url.as_str(),
             client: self.client,
             user: &user,
             scope: &self.code.scope,

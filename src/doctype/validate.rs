@@ -1,0 +1,428 @@
+//! Which values a document accepts: defaults, required fields, types, options and lengths.
+//!
+//! Pure: what needs the database (links, uniqueness) is checked in `resource`.
+
+use chrono::NaiveDateTime;
+use chrono_tz::Tz;
+use serde_json::{Map, Value};
+
+use super::fieldtype::{FieldType, Kind};
+use super::meta::{DocType, Field};
+use super::value::{self, FieldValue, Values};
+use super::{Registry, filter::shorten};
+use crate::error::{AppError, FieldLabel};
+
+/// What defaults are filled in with, and in which time zone texts are read.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    pub user: &'a str,
+    /// UTC.
+    pub now: NaiveDateTime,
+    pub zone: Tz,
+}
+
+/// Reads the fields of a request's body that the doctype has; unknown keys are ignored, as in
+/// Frappe. Fields that `may_write` refuses are left out silently: Frappe restores their old value.
+///
+/// # Errors
+/// [`AppError::InvalidData`] or [`AppError::Validation`] naming the field that cannot be read, and
+/// whatever the checks of a value refuse.
+pub fn read_body(
+    registry: &Registry,
+    doctype: &DocType,
+    body: &Map<String, Value>,
+    zone: Tz,
+    may_write: &dyn Fn(&Field) -> bool,
+) -> Result<Values, AppError> {
+    let mut values = Values::default();
+    for field in doctype.fields.iter().filter(|field| may_write(field)) {
+        let Some(sent) = body.get(&field.fieldname) else { continue };
+        if field.is_table() {
+            values.set_rows(&field.fieldname, read_rows(registry, field, sent, zone)?);
+        } else if let Some(kind) = field.kind() {
+            let value = read_value(field, kind, sent, zone)?;
+            check_value(field, kind, &value)?;
+            values.set(&field.fieldname, normal(field, kind, value));
+        } else {
+            // A secret stays out of the values: its adapter takes what was gathered from it.
+            read_secret(field, sent)?;
+        }
+    }
+    Ok(values)
+}
+
+/// Rows of a child table: a list of objects; a form sends it as JSON text.
+fn read_rows(registry: &Registry, field: &Field, sent: &Value, zone: Tz) -> Result<Vec<Values>, AppError> {
+    let refuse = || AppError::InvalidData(format!("{} must be a list of objects", field.fieldname));
+    let parsed;
+    let sent = match sent {
+        Value::String(text) if !text.trim().is_empty() => {
+            parsed = serde_json::from_str::<Value>(text).map_err(|_| refuse())?;
+            &parsed
+        }
+        other => other,
+    };
+    let rows = match sent {
+        Value::Null => return Ok(Vec::new()),
+        Value::String(_) => return Ok(Vec::new()),
+        Value::Array(rows) => rows,
+        Value::Bool(_) | Value::Number(_) | Value::Object(_) => return Err(refuse()),
+    };
+    if rows.len() > 1000 {
+        return Err(AppError::InvalidData(format!("{} has more than 1000 rows", field.fieldname)));
+    }
+    let child = registry.get(&field.options).ok_or_else(|| AppError::internal(format!("no child doctype {}", field.options)))?;
+    rows.iter()
+        .map(|row| {
+            let row = row.as_object().ok_or_else(refuse)?;
+            let values = read_body(registry, child, row, zone, &|_| true)?;
+            require(child, "", &values)?;
+            Ok(values)
+        })
+        .collect()
+}
+
+/// Fills in what a new document lacks: defaults, and a Select's first option.
+pub fn fill_defaults(doctype: &DocType, values: &mut Values, context: Context) -> Result<(), AppError> {
+    for field in &doctype.fields {
+        let Some(kind) = field.kind() else { continue };
+        let missing = match values.get(&field.fieldname) {
+            None | Some(FieldValue::Null) => true,
+            Some(value) => value.is_empty() && field.fieldtype == FieldType::Select,
+        };
+        if missing {
+            let value = default_value(field, kind, context)?;
+            values.set(&field.fieldname, normal(field, kind, value));
+        }
+    }
+    Ok(())
+}
+
+fn default_value(field: &Field, kind: Kind, context: Context) -> Result<FieldValue, AppError> {
+    let Some(default) = field.default.as_deref() else {
+        return Ok(match field.fieldtype {
+            FieldType::Select => match field.select_options().next().filter(|first| !first.is_empty()) {
+                Some(first) => FieldValue::Text(first.to_owned()),
+                None => FieldValue::Null,
+            },
+            _ => FieldValue::Null,
+        });
+    };
+    match (kind, default.trim().to_lowercase().as_str()) {
+        (Kind::Date, "today" | "now") => Ok(FieldValue::Date(value::today(context.now, context.zone))),
+        (Kind::Datetime, "now" | "today") => Ok(FieldValue::Datetime(context.now)),
+        (Kind::Text { .. }, "__user" | "user") => Ok(FieldValue::Text(context.user.to_owned())),
+        _ => read_value(field, kind, &Value::String(default.to_owned()), context.zone),
+    }
+}
+
+/// Refuses a document that lacks required fields, naming all of them.
+///
+/// # Errors
+/// [`AppError::Mandatory`].
+pub fn require(doctype: &DocType, name: &str, values: &Values) -> Result<(), AppError> {
+    let missing: Vec<FieldLabel> = doctype
+        .fields
+        .iter()
+        .filter(|field| field.required && is_missing(field, values))
+        .map(|field| FieldLabel { fieldname: field.fieldname.clone(), label: field.label.clone() })
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(AppError::Mandatory { doctype: doctype.name.clone(), name: name.to_owned(), fields: missing })
+}
+
+fn is_missing(field: &Field, values: &Values) -> bool {
+    if field.is_table() {
+        return values.rows(&field.fieldname).is_none_or(<[Values]>::is_empty);
+    }
+    match values.get(&field.fieldname) {
+        None | Some(FieldValue::Null) => true,
+        // Frappe: the text an editor leaves behind when everything was deleted counts as missing.
+        Some(FieldValue::Text(text)) => is_blank(text),
+        Some(_) => false,
+    }
+}
+
+fn is_blank(text: &str) -> bool {
+    let mut in_tag = false;
+    let mut has_media = false;
+    let rest = text.chars().any(|letter| match letter {
+        '<' => {
+            in_tag = true;
+            false
+        }
+        '>' => {
+            in_tag = false;
+            false
+        }
+        letter => !in_tag && !letter.is_whitespace(),
+    });
+    for media in ["<img", "<video", "<audio", "<iframe"] {
+        has_media |= text.contains(media);
+    }
+    !rest && !has_media
+}
+
+/// Reads a JSON value as a field's type.
+///
+/// # Errors
+/// [`AppError::InvalidData`] or [`AppError::Validation`] naming the field.
+pub fn read_value(field: &Field, kind: Kind, value: &Value, zone: Tz) -> Result<FieldValue, AppError> {
+    let refuse = |expected: &str| {
+        Err(AppError::Validation(format!("{} ({}) must be {expected}, not {}", field.label, field.fieldname, shorten(&value.to_string()))))
+    };
+    if let Value::Array(_) | Value::Object(_) = value {
+        return Err(AppError::Validation(format!("Value for {} ({}) cannot be a list or an object", field.label, field.fieldname)));
+    }
+    if let Value::String(text) = value {
+        refuse_nul(&field.fieldname, text)?;
+    }
+    let text = value.as_str().map(str::trim);
+    if value.is_null() {
+        return Ok(FieldValue::Null);
+    }
+    match kind {
+        Kind::Text { .. } => Ok(FieldValue::Text(match value {
+            Value::String(text) => text.clone(),
+            Value::Bool(flag) => i32::from(*flag).to_string(),
+            other => other.to_string(),
+        })),
+        Kind::Int => match (value, text) {
+            (_, Some("")) => Ok(FieldValue::Null),
+            (Value::Bool(flag), _) => Ok(FieldValue::Int(i64::from(*flag))),
+            (Value::Number(number), _) => whole(number.as_i64(), number.as_f64()).map_or_else(|| refuse("a whole number"), Ok),
+            (_, Some(text)) => whole(text.parse().ok(), text.parse().ok()).map_or_else(|| refuse("a whole number"), Ok),
+            _ => refuse("a whole number"),
+        },
+        Kind::Check => match (value, text) {
+            (_, Some("")) => Ok(FieldValue::Null),
+            (Value::Bool(flag), _) => Ok(FieldValue::Int(i64::from(*flag))),
+            (Value::Number(number), _) => Ok(FieldValue::Int(i64::from(number.as_f64() != Some(0.0)))),
+            (_, Some(text)) => match text.to_lowercase().as_str() {
+                "1" | "true" | "yes" | "on" => Ok(FieldValue::Int(1)),
+                "0" | "false" | "no" | "off" => Ok(FieldValue::Int(0)),
+                _ => refuse("0 or 1"),
+            },
+            _ => refuse("0 or 1"),
+        },
+        Kind::Float => {
+            let number = match (value, text) {
+                (_, Some("")) => return Ok(FieldValue::Null),
+                (Value::Bool(flag), _) => Some(f64::from(u8::from(*flag))),
+                (Value::Number(number), _) => number.as_f64(),
+                (_, Some(text)) => text.parse().ok(),
+                _ => None,
+            };
+            // -0.0 would compare equal to 0.0 but be shown differently.
+            number.filter(|number: &f64| number.is_finite()).map_or_else(|| refuse("a number"), |number| Ok(FieldValue::Float(number + 0.0)))
+        }
+        Kind::Date => match text {
+            Some("") => Ok(FieldValue::Null),
+            Some(text) => value::parse_date(text).map_or_else(|| refuse("a date as YYYY-MM-DD"), |day| Ok(FieldValue::Date(day))),
+            None => refuse("a date as YYYY-MM-DD"),
+        },
+        Kind::Datetime => match text {
+            Some("") => Ok(FieldValue::Null),
+            Some(text) => value::parse_datetime(text, zone)
+                .map_or_else(|| refuse("a date and time as YYYY-MM-DD HH:MM:SS"), |at| Ok(FieldValue::Datetime(at))),
+            None => refuse("a date and time as YYYY-MM-DD HH:MM:SS"),
+        },
+    }
+}
+
+/// A whole number; a fraction is cut off, as Frappe does.
+fn whole(exact: Option<i64>, rounded: Option<f64>) -> Option<FieldValue> {
+    #[expect(clippy::cast_possible_truncation, reason = "the range was checked")]
+    let cut = |number: f64| (number.abs() < 9.0e15).then_some(number as i64);
+    exact.or_else(|| rounded.and_then(cut)).map(FieldValue::Int)
+}
+
+fn read_secret(field: &Field, value: &Value) -> Result<(), AppError> {
+    match value {
+        Value::Null => Ok(()),
+        Value::String(text) => refuse_nul(&field.fieldname, text),
+        _ => Err(AppError::Validation(format!("{} ({}) must be a text", field.label, field.fieldname))),
+    }
+}
+
+/// Refuses NUL, which Postgres cannot store and which has no place in a text.
+///
+/// # Errors
+/// [`AppError::InvalidData`] naming the parameter.
+pub fn refuse_nul(parameter: &str, text: &str) -> Result<(), AppError> {
+    if text.contains('\0') {
+        return Err(AppError::InvalidData(format!("{} contains a NUL character", shorten(parameter).replace('\0', ""))));
+    }
+    Ok(())
+}
+
+/// Options, length, sign and the format of addresses.
+fn check_value(field: &Field, kind: Kind, value: &FieldValue) -> Result<(), AppError> {
+    match value {
+        FieldValue::Text(text) => {
+            if field.fieldtype == FieldType::Select {
+                check_option(field, text)?;
+            }
+            if let Kind::Text { limit: Some(max) } = kind
+                && text.chars().count() > max
+            {
+                return Err(AppError::TooLong { label: field.label.clone(), max });
+            }
+            if field.fieldtype == FieldType::Data {
+                check_format(field, text.trim())?;
+            }
+            Ok(())
+        }
+        FieldValue::Int(number) if field.non_negative && *number < 0 => Err(negative(field)),
+        FieldValue::Float(number) if field.non_negative && *number < 0.0 => Err(negative(field)),
+        _ => Ok(()),
+    }
+}
+
+fn negative(field: &Field) -> AppError {
+    AppError::Validation(format!("Value cannot be negative for {}", field.label))
+}
+
+fn check_option(field: &Field, text: &str) -> Result<(), AppError> {
+    let text = text.trim();
+    if text.is_empty() || field.options.is_empty() || field.select_options().any(|option| option == text) {
+        return Ok(());
+    }
+    let options = field.select_options().filter(|option| !option.is_empty()).map(str::to_owned).collect();
+    Err(AppError::NotAnOption { label: field.label.clone(), value: shorten(text), options })
+}
+
+/// Frappe's `options` of a Data field: Email, URL, Phone and Name are checked.
+fn check_format(field: &Field, text: &str) -> Result<(), AppError> {
+    if text.is_empty() {
+        return Ok(());
+    }
+    let (good, what) = match field.options.as_str() {
+        "Email" => (is_email(text), "Email Address"),
+        "URL" => (url::Url::parse(text).is_ok_and(|url| url.has_host()), "URL"),
+        "Phone" => (text.chars().all(|c| c.is_ascii_digit() || " +-/().,#*x".contains(c)) && text.chars().any(|c| c.is_ascii_digit()), "Phone Number"),
+        "Name" => (!text.chars().any(|c| c.is_ascii_digit() || "<>[]{}|\\^~%$;".contains(c)), "Name"),
+        _ => return Ok(()),
+    };
+    if good { Ok(()) } else { Err(AppError::Validation(format!("{} is not a valid {what}", shorten(text)))) }
+}
+
+/// Whether a text has the form of an e-mail address: one `@` between what has no white space.
+pub fn is_email(text: &str) -> bool {
+    let Some((local, domain)) = text.rsplit_once('@') else { return false };
+    let plain = |part: &str| !part.is_empty() && !part.chars().any(|c| c.is_whitespace() || c.is_control() || "<>()[]\\,;:\"@".contains(c));
+    local.len() <= 64 && plain(local) && plain(domain) && !domain.starts_with(['.', '-']) && !domain.ends_with(['.', '-'])
+}
+
+/// The stored form: numbers are never missing (Frappe's columns default to 0), Select options are
+/// trimmed, and an empty text in a unique field is nothing, or two documents could not lack it.
+fn normal(field: &Field, kind: Kind, value: FieldValue) -> FieldValue {
+    match (kind, value) {
+        (Kind::Int | Kind::Check, FieldValue::Null) => FieldValue::Int(0),
+        (Kind::Float, FieldValue::Null) => FieldValue::Float(0.0),
+        (Kind::Text { .. }, FieldValue::Text(text)) => {
+            let trimmed = if field.fieldtype == FieldType::Select || field.unique { text.trim().to_owned() } else { text };
+            if trimmed.is_empty() && field.unique { FieldValue::Null } else { FieldValue::Text(trimmed) }
+        }
+        (_, value) => value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::NaiveDate;
+    use serde_json::json;
+
+    use super::*;
+    use crate::doctype::Origin;
+
+    fn context() -> Context<'static> {
+        let now = NaiveDate::from_ymd_opt(2026, 11, 22).and_then(|day| day.and_hms_opt(20, 0, 0)).expect("valid");
+        Context { user: "alice@example.com", now, zone: Tz::Asia__Kolkata }
+    }
+
+    fn read(doctype: &str, body: Value) -> Result<Values, AppError> {
+        let registry = Registry::builtin();
+        let Value::Object(body) = body else { panic!("an object") };
+        read_body(&registry, registry.get(doctype).expect("builtin"), &body, Tz::UTC, &|_| true)
+    }
+
+    #[test]
+    fn a_new_todo_gets_its_defaults_in_site_time() {
+        let registry = Registry::builtin();
+        let todo = registry.get("ToDo").expect("builtin");
+        let mut values = read("ToDo", json!({"description": "first", "nosuch": 1})).expect("valid");
+        fill_defaults(todo, &mut values, context()).expect("valid");
+        require(todo, "x", &values).expect("complete");
+        assert_eq!(values.text("status"), Some("Open"));
+        assert_eq!(values.text("priority"), Some("Medium"));
+        // 20:00 UTC is already the next day in Kolkata.
+        assert_eq!(values.get("date"), Some(&FieldValue::Date(NaiveDate::from_ymd_opt(2026, 11, 23).expect("valid"))));
+        assert_eq!(values.get("color"), Some(&FieldValue::Null));
+        assert!(!values.has("nosuch"));
+    }
+
+    #[test]
+    fn missing_fields_are_named_with_their_labels() {
+        let registry = Registry::builtin();
+        let todo = registry.get("ToDo").expect("builtin");
+        for body in [json!({}), json!({"description": ""}), json!({"description": "<p> <br></p>"})] {
+            let error = require(todo, "n1", &read("ToDo", body).expect("readable")).expect_err("must be refused");
+            assert_eq!(error.to_string(), "[ToDo, n1]: missing description");
+        }
+        assert!(require(todo, "n1", &read("ToDo", json!({"description": "<img src=x>"})).expect("readable")).is_ok());
+    }
+
+    #[test]
+    fn values_of_the_wrong_type_are_refused_by_field() {
+        for (body, says) in [
+            (json!({"status": "Banana"}), "Status cannot be"),
+            (json!({"date": "notadate"}), "(date) must be a date"),
+            (json!({"date": 5}), "(date) must be a date"),
+            (json!({"description": {"a": 1}}), "cannot be a list or an object"),
+            (json!({"description": "a\u{0}b"}), "description contains a NUL"),
+            (json!({"sender": "x".repeat(141)}), "longer than 140"),
+        ] {
+            let said = read("ToDo", body).expect_err("must be refused").to_string();
+            assert!(said.contains(says), "{said}");
+        }
+        assert!(read("Note", json!({"public": "maybe"})).is_err());
+        assert!(read("User", json!({"email": "no address"})).is_err());
+        assert!(read("User", json!({"login_after": "noon"})).is_err());
+        assert!(read("User", json!({"roles": 5})).is_err());
+        assert!(read("User", json!({"roles": [{}]})).is_err());
+        assert!(read("User", json!({"new_password": ["x"]})).is_err());
+    }
+
+    #[test]
+    fn numbers_are_read_from_text_and_never_missing() {
+        let definition = r#"{"name": "N", "fields": [{"fieldname": "i", "fieldtype": "Int"}, {"fieldname": "f", "fieldtype": "Float", "non_negative": 1}, {"fieldname": "c", "fieldtype": "Check", "default": "1"}]}"#;
+        let doctype = DocType::parse("n.json", definition, Origin::Site).expect("valid");
+        let registry = Registry::default();
+        let read = |body: Value| {
+            let mut values = read_body(&registry, &doctype, body.as_object().expect("an object"), Tz::UTC, &|_| true)?;
+            fill_defaults(&doctype, &mut values, context())?;
+            Ok::<_, AppError>((values.int("i"), values.get("f").cloned(), values.check("c")))
+        };
+        assert_eq!(read(json!({})), Ok((Some(0), Some(FieldValue::Float(0.0)), Some(true))));
+        assert_eq!(read(json!({"i": "7", "f": "1.5", "c": false})), Ok((Some(7), Some(FieldValue::Float(1.5)), Some(false))));
+        assert_eq!(read(json!({"i": 5.7, "f": 2, "c": "0"})), Ok((Some(5), Some(FieldValue::Float(2.0)), Some(false))));
+        for bad in [json!({"i": "1e400"}), json!({"f": "NaN"}), json!({"f": -1}), json!({"i": 1e300})] {
+            assert!(read(bad.clone()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn fields_that_may_not_be_written_are_left_out_silently() {
+        let registry = Registry::builtin();
+        let body = json!({"first_name": "A", "enabled": 0});
+        let values = read_body(&registry, registry.get("User").expect("builtin"), body.as_object().expect("an object"), Tz::UTC, &|field| {
+            field.permlevel == 0
+        })
+        .expect("valid");
+        assert!(values.has("first_name"));
+        assert!(!values.has("enabled"));
+    }
+}

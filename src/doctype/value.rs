@@ -1,0 +1,231 @@
+//! Field values in the form they are stored, and the two ways Frappe writes time.
+//!
+//! Requests speak the site's time zone; what is stored is UTC. A [`FieldValue`] is always in the
+//! stored form.
+
+use chrono::{DateTime, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, SubsecRound, TimeDelta, TimeZone as _};
+use chrono_tz::Tz;
+
+use super::fieldtype::Kind;
+
+/// One value of a field, typed as its column.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FieldValue {
+    Null,
+    Text(String),
+    /// Also the 0 and 1 of a Check.
+    Int(i64),
+    Float(f64),
+    Date(NaiveDate),
+    /// UTC, cut to microseconds.
+    Datetime(NaiveDateTime),
+}
+
+impl FieldValue {
+    /// The text, if it is one.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether Frappe calls the value missing: nothing, or an empty text.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Null => true,
+            Self::Text(text) => text.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// What a missing value counts as in comparisons (Frappe: NULL is '' or 0, and the year 1 for days).
+    pub fn missing(kind: Kind) -> Self {
+        match kind {
+            Kind::Text { .. } => Self::Text(String::new()),
+            Kind::Int | Kind::Check => Self::Int(0),
+            Kind::Float => Self::Float(0.0),
+            Kind::Date => Self::Date(NaiveDate::from_ymd_opt(1, 1, 1).expect("the year 1 exists")),
+            Kind::Datetime => Self::Datetime(NaiveDate::from_ymd_opt(1, 1, 1).expect("the year 1 exists").and_time(NaiveTime::MIN)),
+        }
+    }
+}
+
+/// The values of a document by field name, in the order of its definition.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Values {
+    fields: Vec<(String, FieldValue)>,
+    rows: Vec<(String, Vec<Values>)>,
+}
+
+impl Values {
+    /// Sets a field, replacing an earlier value.
+    pub fn set(&mut self, fieldname: &str, value: FieldValue) {
+        match self.fields.iter_mut().find(|(name, _)| name == fieldname) {
+            Some((_, old)) => *old = value,
+            None => self.fields.push((fieldname.to_owned(), value)),
+        }
+    }
+
+    /// Sets the rows of a table field.
+    pub fn set_rows(&mut self, fieldname: &str, rows: Vec<Values>) {
+        match self.rows.iter_mut().find(|(name, _)| name == fieldname) {
+            Some((_, old)) => *old = rows,
+            None => self.rows.push((fieldname.to_owned(), rows)),
+        }
+    }
+
+    /// A field's value, if the field is part of this change.
+    pub fn get(&self, fieldname: &str) -> Option<&FieldValue> {
+        self.fields.iter().find(|(name, _)| name == fieldname).map(|(_, value)| value)
+    }
+
+    /// Whether the field is part of this change, be it empty.
+    pub fn has(&self, fieldname: &str) -> bool {
+        self.get(fieldname).is_some()
+    }
+
+    /// A non-empty text.
+    pub fn text(&self, fieldname: &str) -> Option<&str> {
+        self.get(fieldname).and_then(FieldValue::as_text).filter(|text| !text.is_empty())
+    }
+
+    /// A whole number.
+    pub fn int(&self, fieldname: &str) -> Option<i64> {
+        match self.get(fieldname) {
+            Some(FieldValue::Int(number)) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// A Check.
+    pub fn check(&self, fieldname: &str) -> Option<bool> {
+        self.int(fieldname).map(|number| number != 0)
+    }
+
+    /// The rows of a table field, if it is part of this change.
+    pub fn rows(&self, fieldname: &str) -> Option<&[Values]> {
+        self.rows.iter().find(|(name, _)| name == fieldname).map(|(_, rows)| rows.as_slice())
+    }
+
+    /// All plain fields.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &FieldValue)> {
+        self.fields.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// All table fields.
+    pub fn iter_rows(&self) -> impl Iterator<Item = (&str, &[Values])> {
+        self.rows.iter().map(|(name, rows)| (name.as_str(), rows.as_slice()))
+    }
+
+    /// Whether nothing is part of this change.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty() && self.rows.is_empty()
+    }
+}
+
+/// Reads a calendar day; a date-time is cut to its day, as Frappe does.
+pub fn parse_date(text: &str) -> Option<NaiveDate> {
+    let text = text.trim();
+    let day = text.get(..10).unwrap_or(text);
+    let rest = text.get(10..).unwrap_or("");
+    if !(rest.is_empty() || rest.starts_with([' ', 'T'])) {
+        return None;
+    }
+    in_range(NaiveDate::parse_from_str(day, "%Y-%m-%d").ok()?)
+}
+
+/// Years that both databases store and that sort as text.
+fn in_range(day: NaiveDate) -> Option<NaiveDate> {
+    use chrono::Datelike as _;
+    (1..=9999).contains(&day.year()).then_some(day)
+}
+
+/// Reads a date-time without a time zone, as Frappe writes it; a day alone is its midnight.
+pub fn parse_local(text: &str) -> Option<NaiveDateTime> {
+    let text = text.trim();
+    if text.len() == 10 {
+        return parse_date(text).map(|day| day.and_time(NaiveTime::MIN));
+    }
+    let at = ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"]
+        .into_iter()
+        .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())?;
+    in_range(at.date())?;
+    Some(at.trunc_subsecs(6))
+}
+
+/// Reads a date-time: with an offset as that instant, without one in the site's time zone.
+pub fn parse_datetime(text: &str, zone: Tz) -> Option<NaiveDateTime> {
+    let utc = match DateTime::parse_from_rfc3339(text.trim()) {
+        Ok(at) => at.naive_utc().trunc_subsecs(6),
+        Err(_) => to_utc(parse_local(text)?, zone),
+    };
+    in_range(utc.date())?;
+    Some(utc)
+}
+
+/// Site time to UTC. An hour that occurs twice is the first one; one that is skipped is read as if
+/// the clocks had not changed yet.
+pub fn to_utc(local: NaiveDateTime, zone: Tz) -> NaiveDateTime {
+    match zone.from_local_datetime(&local) {
+        MappedLocalTime::Single(at) | MappedLocalTime::Ambiguous(at, _) => at.naive_utc(),
+        MappedLocalTime::None => {
+            let day_before = local.checked_sub_signed(TimeDelta::days(1)).unwrap_or(local);
+            match zone.from_local_datetime(&day_before) {
+                MappedLocalTime::Single(at) | MappedLocalTime::Ambiguous(at, _) => {
+                    at.naive_utc().checked_add_signed(TimeDelta::days(1)).unwrap_or(local)
+                }
+                MappedLocalTime::None => local,
+            }
+        }
+    }
+}
+
+/// UTC to site time.
+pub fn to_local(utc: NaiveDateTime, zone: Tz) -> NaiveDateTime {
+    if zone == Tz::UTC {
+        return utc;
+    }
+    zone.from_utc_datetime(&utc).naive_local()
+}
+
+/// Frappe's text form of a Datetime: a space, and six digits of fraction unless it is zero.
+pub fn format_local(local: NaiveDateTime) -> String {
+    use chrono::Timelike as _;
+    if local.nanosecond() == 0 { local.format("%Y-%m-%d %H:%M:%S").to_string() } else { local.format("%Y-%m-%d %H:%M:%S%.6f").to_string() }
+}
+
+/// Today in the site's time zone.
+pub fn today(now: NaiveDateTime, zone: Tz) -> NaiveDate {
+    to_local(now, zone).date()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn site_time_is_stored_as_utc_and_comes_back() {
+        let zone = Tz::Asia__Kolkata;
+        let stored = parse_datetime("2026-11-22 21:14:24.416544", zone).expect("valid");
+        assert_eq!(stored.to_string(), "2026-11-22 15:44:24.416544");
+        assert_eq!(format_local(to_local(stored, zone)), "2026-11-22 21:14:24.416544");
+    }
+
+    #[test]
+    fn offsets_are_honoured_and_nonsense_is_refused() {
+        let stored = parse_datetime("2026-11-22T21:14:24+05:30", Tz::UTC).expect("valid");
+        assert_eq!(format_local(stored), "2026-11-22 15:44:24");
+        for bad in ["notadate", "2026-13-01", "2026-02-30", "", "2026-11-22x", "99999-01-01", "2026-11-22 25:00:00"] {
+            assert_eq!(parse_datetime(bad, Tz::UTC), None, "{bad}");
+            assert_eq!(parse_date(bad).filter(|_| !bad.contains(':')), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_skipped_hour_and_a_repeated_hour_are_read_without_panic() {
+        let zone = Tz::Europe__Berlin;
+        assert_eq!(to_utc(parse_local("2026-03-29 02:30:00").expect("valid"), zone).to_string(), "2026-03-29 01:30:00");
+        assert_eq!(to_utc(parse_local("2026-10-25 02:30:00").expect("valid"), zone).to_string(), "2026-10-25 00:30:00");
+    }
+}

@@ -1,0 +1,8 @@
+//! One binary for every black-box test: over HTTP against [`support::TestApp`], or against the
+//! program itself. Files mirror the URL tree; names are sentences.
+
+mod architecture;
+mod auth;
+mod frappe;
+mod parity;
+mod support;
