@@ -20,9 +20,14 @@ pub(crate) mod schema;
 
 pub mod api_keys;
 pub mod audit;
+pub mod ddl;
+mod document_sources;
+pub mod documents;
 pub mod installation;
 pub mod roles;
 pub mod sessions;
+mod statement;
+pub mod user_documents;
 pub mod users;
 
 pub use conn::Conn;
