@@ -16,6 +16,9 @@ const MAX_NAME: usize = 58;
 /// Most fields of a doctype; SQLite's functions take 1,000 arguments and each field needs two.
 const MAX_FIELDS: usize = 450;
 
+/// Longest text in an index; Postgres's index rows hold some 2,700 bytes.
+const MAX_INDEXED: usize = 500;
+
 /// A definition that cannot be used; the text names the file and the field.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{file}: {what}")]
@@ -360,7 +363,7 @@ fn check_doctype_name(name: &str) -> Result<(), String> {
 }
 
 /// Whether a text can be the name of a field, and so of a column or a key.
-pub(super) fn is_fieldname(name: &str) -> bool {
+pub fn is_fieldname(name: &str) -> bool {
     name.len() <= MAX_NAME
         && name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
@@ -394,6 +397,14 @@ fn read_field(raw: RawField, rows: Rows) -> Result<Option<Field>, String> {
         return Err(format!("field {name}: a {} needs options", raw.fieldtype));
     }
     let length = raw.length.filter(|length| *length > 0);
+    let indexed = raw.unique || raw.search_index || matches!(fieldtype, FieldType::Link | FieldType::DynamicLink);
+    let limit = match fieldtype.storage() {
+        Storage::Column(Kind::Text { limit }) => limit.map(|limit| length.unwrap_or(limit)).or(Some(usize::MAX)),
+        _ => None,
+    };
+    if rows == Rows::OwnTable && indexed && limit.is_some_and(|limit| limit > MAX_INDEXED) {
+        return Err(format!("field {name}: a {} longer than {MAX_INDEXED} characters cannot be unique or have search_index", raw.fieldtype));
+    }
     Ok(Some(Field {
         label: raw.label.filter(|label| !label.is_empty()).unwrap_or_else(|| name.clone()),
         fieldname: name,
@@ -456,6 +467,7 @@ mod tests {
             (r#"{"fieldname": "a\"b", "fieldtype": "Data"}"#, "fieldname must be"),
             (r#"{"fieldname": "Owner", "fieldtype": "Data"}"#, "every document has a field"),
             (r#"{"fieldname": "to", "fieldtype": "Link"}"#, "needs options"),
+            (r#"{"fieldname": "body", "fieldtype": "Text", "unique": 1}"#, "cannot be unique"),
             (r#"{"fieldname": "a", "fieldtype": "Data"}, {"fieldname": "A", "fieldtype": "Int"}"#, "twice"),
         ] {
             let said = refusal(&with_field(field));

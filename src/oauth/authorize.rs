@@ -9,7 +9,6 @@ use oxide_auth::code_grant::error::AuthorizationErrorType;
 use oxide_auth::primitives::grant::{Extensions, Value};
 use oxide_auth::primitives::registrar::{ClientUrl, Registrar as _, RegistrarError};
 
-use super::consent::{self, ConsentView};
 use super::endpoint::{Asked, SettledClient, grantable};
 use super::error::{ErrorCode, ProtocolError, Stop};
 use super::grants::AUTHORIZATION_CODE;
@@ -36,7 +35,7 @@ pub struct AuthorizeRequest {
 }
 
 /// What the authorization endpoint answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum AuthorizeOutcome {
     /// Log in, then come back with these parameters.
     NeedLogin {
@@ -45,10 +44,25 @@ pub enum AuthorizeOutcome {
         /// Whether a login is wanted although there is a session.
         again: bool,
     },
-    NeedConsent(ConsentView),
+    NeedConsent(Box<ConsentView>),
     Redirect(Redirection),
     /// An error page: the client or its redirect URI is not to be trusted with an answer.
     Refuse(ProtocolError),
+}
+
+/// What a consent page asks: may `client` have `scope`, and hear of it at `redirect_uri`?
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConsentView {
+    /// What the form posts back, with the session's CSRF token.
+    pub pending_id: String,
+    pub client: Client,
+    /// The validated redirect URI.
+    pub redirect_uri: String,
+    pub scope: Scope,
+    /// What the user allowed this client before.
+    pub known: Scope,
+    /// Whether an administrator vouches for the client; one that registered itself has nobody.
+    pub verified: bool,
 }
 
 /// Added to the parameters on the way to a login that `prompt=login` asked for: a login from then
@@ -357,7 +371,7 @@ fn answer(
             if asking.prompts("none") {
                 return Err(ProtocolError::new(ErrorCode::ConsentRequired, "The user has not allowed this yet.").into());
             }
-            ask(cx, request, bound, &asking, &known, session, caller)
+            ask(cx, request, bound, &asking, known, session)
         }
     }
 }
@@ -391,9 +405,8 @@ fn ask(
     request: &AuthorizeRequest,
     bound: &Bound,
     asking: &Asking,
-    known: &Scope,
+    known: Scope,
     session: &Session,
-    caller: &Caller,
 ) -> Result<AuthorizeOutcome, Stop> {
     let pending = PendingRequest {
         id: mint::name(26),
@@ -403,14 +416,14 @@ fn ask(
         expires_at: cx.now.plus(cx.env.config.oauth.consent()),
     };
     authorization_requests::insert_request(cx.conn, &pending)?;
-    Ok(AuthorizeOutcome::NeedConsent(ConsentView::new(&consent::About {
-        pending_id: &pending.id,
-        client: &bound.client,
-        redirect_uri: &bound.redirect_uri,
-        scope: &asking.scope,
+    Ok(AuthorizeOutcome::NeedConsent(Box::new(ConsentView {
+        pending_id: pending.id,
+        client: bound.client.clone(),
+        redirect_uri: bound.redirect_uri.clone(),
+        scope: asking.scope.clone(),
         known,
-        user: caller.name(),
-        full_name: &caller.user.user.full_name,
+        // Every client there is was registered by an administrator.
+        verified: true,
     })))
 }
 

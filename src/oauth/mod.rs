@@ -10,7 +10,6 @@
 pub mod authorize;
 mod client_auth;
 pub mod clients;
-pub mod consent;
 mod endpoint;
 mod error;
 pub mod grants;

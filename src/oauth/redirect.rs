@@ -76,27 +76,6 @@ fn printable(text: &str) -> String {
     text.chars().map(|c| if matches!(c, ' '..='~') && c != '"' && c != '\\' { c } else { '?' }).collect()
 }
 
-/// What a `form-action` policy must name so that browsers follow the redirect after a form was
-/// sent: the origin of an http(s) URI, the scheme of any other.
-pub fn form_action(redirect_uri: &str) -> String {
-    match url::Url::parse(redirect_uri) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") => url.origin().ascii_serialization(),
-        Ok(url) => format!("{}:", url.scheme()),
-        Err(_) => "'none'".to_owned(),
-    }
-}
-
-/// Who a user is sent to, in a word: the host of an http(s) URI, the scheme of any other.
-pub(super) fn destination(redirect_uri: &str) -> String {
-    match url::Url::parse(redirect_uri) {
-        Ok(url) => match url.host_str() {
-            Some(host) if matches!(url.scheme(), "http" | "https") => host.to_owned(),
-            _ => url.scheme().to_owned(),
-        },
-        Err(_) => redirect_uri.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,12 +88,5 @@ mod tests {
     fn parameters_are_added_to_the_raw_redirect_uri() {
         assert_eq!(to("https://A.example:443/cb").url(), "https://A.example:443/cb?code=c&state=s%26t&iss=https%3A%2F%2Fa.example");
         assert_eq!(to("com.example.app:/cb?x=1").url(), "com.example.app:/cb?x=1&code=c&state=s%26t&iss=https%3A%2F%2Fa.example");
-    }
-
-    #[test]
-    fn form_action_names_an_origin_or_a_private_scheme() {
-        assert_eq!(form_action("https://a.example/cb?x"), "https://a.example");
-        assert_eq!(form_action("http://127.0.0.1:9/cb"), "http://127.0.0.1:9");
-        assert_eq!(form_action("com.example.app:/cb"), "com.example.app:");
     }
 }

@@ -1,11 +1,13 @@
 //! What differs between SQLite and Postgres: the only place besides the pool where a query asks
 //! which one it talks to.
 
+use chrono_tz::Tz;
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
-use diesel::sql_types::{Text, Timestamp};
+use diesel::sql_types::{Nullable, Text, Timestamp};
 
 use super::{Conn, StoreError};
+use crate::doctype::{Kind, value};
 use crate::domain::Instant;
 
 /// Postgres's notification channel.
@@ -15,8 +17,23 @@ const CHANNEL: &str = "ostiary_epochs";
 ///
 /// # Errors
 /// [`StoreError`] when SQLite refuses one.
-pub(super) fn register_functions(_sqlite: &mut SqliteConnection) -> Result<(), StoreError> {
+pub(super) fn register_functions(sqlite: &mut SqliteConnection) -> Result<(), StoreError> {
+    ostiary_local_utils::register_impl(sqlite, |at: Option<String>, zone: String| at.map(|at| local_text(&at, &zone)))?;
     Ok(())
+}
+
+#[declare_sql_function]
+extern "SQL" {
+    /// A stored UTC time as Frappe shows it in a time zone; SQLite only.
+    fn ostiary_local(at: Nullable<Text>, zone: Text) -> Nullable<Text>;
+}
+
+/// A text that is no time is shown as it is: better than hiding what is stored.
+fn local_text(stored: &str, zone: &str) -> String {
+    match (value::parse_local(stored), zone.parse::<Tz>()) {
+        (Some(at), Ok(zone)) => value::format_local(value::to_local(at, zone)),
+        _ => stored.to_owned(),
+    }
 }
 
 /// Tells other processes, when the surrounding transaction commits. SQLite has no such thing; there they watch the table.
@@ -82,4 +99,152 @@ pub(super) fn current_time(conn: &mut Conn) -> Result<Instant, StoreError> {
         Conn::Postgres(postgres) => diesel::sql_query("SELECT (now() AT TIME ZONE 'UTC')::timestamp AS now").get_result::<Now>(postgres)?,
     };
     Ok(Instant::new(now.now))
+}
+
+/// The two ends of a query whose rows are each one JSON object with these keys; `FROM …` goes between them.
+pub(super) fn rows_as_json(conn: &Conn, columns: &[(&str, String)]) -> (String, &'static str) {
+    let mut sql = String::with_capacity(64 + columns.len() * 32);
+    match conn {
+        Conn::Sqlite(_) => {
+            sql.push_str("SELECT json_object(");
+            for (index, (key, expression)) in columns.iter().enumerate() {
+                let comma = if index == 0 { "" } else { ", " };
+                sql.push_str(&format!("{comma}'{key}', {expression}"));
+            }
+            sql.push_str(") ");
+            (sql, "")
+        }
+        // `row_to_json` writes compact JSON in the order of the columns; `json_build_object` puts spaces into it.
+        Conn::Postgres(_) => {
+            sql.push_str("SELECT row_to_json(shown)::text FROM (SELECT ");
+            for (index, (key, expression)) in columns.iter().enumerate() {
+                let comma = if index == 0 { "" } else { ", " };
+                sql.push_str(&format!("{comma}{expression} AS \"{key}\""));
+            }
+            sql.push(' ');
+            (sql, ") AS shown")
+        }
+    }
+}
+
+/// A column as it is shown: what `json_object` and `row_to_json` would write differently is made equal.
+pub(super) fn shown(conn: &Conn, kind: Kind, column: &str, zone: Tz) -> String {
+    match (conn, kind) {
+        (_, Kind::Text { .. } | Kind::Int | Kind::Check | Kind::Date) | (Conn::Sqlite(_), Kind::Float) => column.to_owned(),
+        (Conn::Sqlite(_), Kind::Datetime) => format!("ostiary_local({column}, '{}')", zone.name()),
+        // A whole Float is shown as 1.0, not 1.
+        (Conn::Postgres(_), Kind::Float) => {
+            format!("(CASE WHEN {column} = trunc({column}) AND abs({column}) < 1e15 THEN {column}::text || '.0' ELSE {column}::text END)::json")
+        }
+        (Conn::Postgres(_), Kind::Datetime) => {
+            let local = if zone == Tz::UTC { column.to_owned() } else { format!("({column} AT TIME ZONE 'UTC' AT TIME ZONE '{}')", zone.name()) };
+            format!(
+                "to_char({local}, CASE WHEN date_trunc('second', {local}) = {local} THEN 'YYYY-MM-DD HH24:MI:SS' ELSE 'YYYY-MM-DD HH24:MI:SS.US' END)"
+            )
+        }
+    }
+}
+
+/// A column as the text that `like` compares.
+pub(super) fn compared_text(conn: &Conn, kind: Kind, column: &str, zone: Tz) -> String {
+    match (conn, kind) {
+        (_, Kind::Text { .. }) => column.to_owned(),
+        (Conn::Postgres(_), Kind::Date) => format!("to_char({column}, 'YYYY-MM-DD')"),
+        (Conn::Postgres(_), Kind::Float) => format!("{}::text", shown(conn, kind, column, zone)),
+        (_, Kind::Int | Kind::Check | Kind::Float | Kind::Date) => format!("CAST({column} AS TEXT)"),
+        (_, Kind::Datetime) => shown(conn, kind, column, zone),
+    }
+}
+
+/// The parts of `column LIKE pattern` around the pattern: ASCII letters match in either case, `\` escapes.
+pub(super) fn like(conn: &Conn, column: &str, negated: bool) -> (String, &'static str) {
+    let not = if negated { "NOT " } else { "" };
+    match conn {
+        Conn::Sqlite(_) => (format!("{column} {not}LIKE "), " ESCAPE '\\'"),
+        // The "C" collation makes `lower` fold ASCII only, which is what SQLite does.
+        Conn::Postgres(_) => (format!("lower({column} COLLATE \"C\") {not}LIKE lower("), " COLLATE \"C\") ESCAPE '\\'"),
+    }
+}
+
+/// What makes text sort by code point where the column does not do so by itself.
+pub(super) fn by_code_point(conn: &Conn) -> &'static str {
+    match conn {
+        Conn::Sqlite(_) => "",
+        Conn::Postgres(_) => " COLLATE \"C\"",
+    }
+}
+
+/// Missing values come first when sorting upwards, as in SQLite and MariaDB.
+pub(super) fn missing_first(conn: &Conn, descending: bool) -> &'static str {
+    match (conn, descending) {
+        (Conn::Sqlite(_), _) => "",
+        (Conn::Postgres(_), false) => " NULLS FIRST",
+        (Conn::Postgres(_), true) => " NULLS LAST",
+    }
+}
+
+/// Keeps a row from being changed by others until the transaction ends. SQLite has one writer at a time.
+pub(super) fn locked(conn: &Conn) -> &'static str {
+    match conn {
+        Conn::Sqlite(_) => "",
+        Conn::Postgres(_) => " FOR UPDATE",
+    }
+}
+
+/// Of two spellings of an expression, the one for this database.
+pub(super) fn pick<'a>(conn: &Conn, sqlite: &'a str, postgres: &'a str) -> &'a str {
+    match conn {
+        Conn::Sqlite(_) => sqlite,
+        Conn::Postgres(_) => postgres,
+    }
+}
+
+/// The type of a column that holds values of a kind. Text sorts by code point on both.
+pub(super) fn column_type(conn: &Conn, kind: Kind) -> &'static str {
+    match (conn, kind) {
+        (Conn::Sqlite(_), Kind::Text { .. } | Kind::Date | Kind::Datetime) => "TEXT",
+        (Conn::Sqlite(_), Kind::Int | Kind::Check) => "INTEGER",
+        (Conn::Sqlite(_), Kind::Float) => "REAL",
+        (Conn::Postgres(_), Kind::Text { .. }) => "TEXT COLLATE \"C\"",
+        (Conn::Postgres(_), Kind::Int) => "BIGINT",
+        (Conn::Postgres(_), Kind::Check) => "SMALLINT",
+        (Conn::Postgres(_), Kind::Float) => "DOUBLE PRECISION",
+        (Conn::Postgres(_), Kind::Date) => "DATE",
+        (Conn::Postgres(_), Kind::Datetime) => "TIMESTAMP",
+    }
+}
+
+/// Waits until no other process changes tables, and keeps them from it until the transaction
+/// ends. SQLite's write transaction does so by itself.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub(super) fn lock_tables(conn: &mut Conn) -> Result<(), StoreError> {
+    if let Conn::Postgres(postgres) = conn {
+        diesel::sql_query("SELECT pg_advisory_xact_lock(7165916213)").execute(postgres)?;
+    }
+    Ok(())
+}
+
+/// The names of a table's columns; none when there is no such table.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub(super) fn list_columns(conn: &mut Conn, table: &str) -> Result<Vec<String>, StoreError> {
+    #[derive(QueryableByName)]
+    struct Column {
+        #[diesel(sql_type = Text)]
+        name: String,
+    }
+    let columns = match conn {
+        Conn::Sqlite(sqlite) => {
+            diesel::sql_query("SELECT name FROM pragma_table_info(?)").bind::<Text, _>(table).load::<Column>(sqlite)?
+        }
+        Conn::Postgres(postgres) => diesel::sql_query(
+            "SELECT column_name::text AS name FROM information_schema.columns WHERE table_schema = current_schema() AND table_name = $1",
+        )
+        .bind::<Text, _>(table)
+        .load::<Column>(postgres)?,
+    };
+    Ok(columns.into_iter().map(|column| column.name).collect())
 }

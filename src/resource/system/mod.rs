@@ -6,12 +6,14 @@
 //! else must happen then. To add one: a definition in `doctype/builtin`, its columns in
 //! `store/document_sources.rs`, a file here, and its line in [`SYSTEM`].
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::Gathered;
 use crate::auth::Caller;
 use crate::cx::Cx;
-use crate::doctype::{DocType, Values};
+use crate::doctype::{DocType, Rows, Values};
 use crate::domain::Instant;
 use crate::error::AppError;
 
@@ -55,9 +57,15 @@ pub trait SystemDoctype: Sync {
     /// The exact name of the doctype.
     fn doctype(&self) -> &'static str;
 
-    /// Whether writing it makes or changes credentials, which takes `Caller::require_credential_rights`.
-    fn guards_credentials(&self) -> bool {
+    /// Whether a change (`None`: a deletion) makes or changes credentials, which takes
+    /// `Caller::require_credential_rights`.
+    fn guards_credentials(&self, _draft: Option<&Draft<'_>>) -> bool {
         true
+    }
+
+    /// The name as it is stored, for doctypes whose names are compared without regard to case.
+    fn canonical_name<'n>(&self, name: &'n str) -> Cow<'n, str> {
+        Cow::Borrowed(name)
     }
 
     /// Doctypes whose links to a document do not keep it from being deleted, because they go with it.
@@ -83,6 +91,14 @@ pub trait SystemDoctype: Sync {
     /// # Errors
     /// Whatever the doctype's rules refuse.
     fn delete(&self, cx: &mut Cx, caller: &Caller, name: &str) -> Result<(), AppError>;
+}
+
+/// The name of a document as its doctype stores it.
+pub(super) fn canonical_name<'n>(doctype: &DocType, name: &'n str) -> Cow<'n, str> {
+    match (doctype.rows, find(&doctype.name)) {
+        (Rows::Typed, Some(adapter)) => adapter.canonical_name(name),
+        _ => Cow::Borrowed(name),
+    }
 }
 
 /// For doctypes that cannot be written this way.
