@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, RwLock};
 
-use crate::config::Config;
+use crate::config::{Config, PublicUrl};
 use crate::doctype::Registry;
 use crate::domain::Instant;
 use crate::domain::client::SigningAlgorithm;
@@ -29,6 +29,8 @@ pub struct Cx<'a> {
 /// What every request shares.
 pub struct Env {
     pub config: Config,
+    /// The issuer, and what our own URLs begin with.
+    pub public_url: PublicUrl,
     pub seal: SealKey,
     pub clock: Clock,
     pub limits: Limits,
@@ -38,9 +40,9 @@ pub struct Env {
 
 impl Env {
     /// Puts the environment together; doctypes and signing keys are loaded by `app`.
-    pub fn new(config: Config, seal: SealKey, clock: Clock, doctypes: Registry) -> Self {
+    pub fn new(config: Config, public_url: PublicUrl, seal: SealKey, clock: Clock, doctypes: Registry) -> Self {
         let limits = Limits::new(&config.limits);
-        Self { config, seal, clock, limits, doctypes: RwLock::new(Arc::new(doctypes)), signing: RwLock::default() }
+        Self { config, public_url, seal, clock, limits, doctypes: RwLock::new(Arc::new(doctypes)), signing: RwLock::default() }
     }
 
     /// The doctypes as they are now.

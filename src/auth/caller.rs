@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::Scope;
+use crate::domain::{Instant, Scope};
 use crate::domain::scope::{ADMIN_CREDENTIALS, Access, doctype_word};
 use crate::domain::user::{ADMINISTRATOR, GUEST, SYSTEM_MANAGER, User, UserType};
 use crate::error::{AppError, Denied};
@@ -14,6 +14,8 @@ pub struct Caller {
     pub via: Via,
     /// `None`: everything the user may do. Bearer tokens always have one, API keys may.
     pub scope: Option<Arc<Scope>>,
+    /// When the credential ends, if it does; what it makes lives no longer.
+    pub expires_at: Option<Instant>,
 }
 
 /// The user of a [`Caller`], with the roles worked out.
@@ -73,7 +75,7 @@ impl Caller {
             login_before: None,
             assigned_roles: Vec::new(),
         };
-        Self { user: Arc::new(CallerUser::new(user)), via: Via::Guest, scope: None }
+        Self { user: Arc::new(CallerUser::new(user)), via: Via::Guest, scope: None, expires_at: None }
     }
 
     /// The user's name (its id).

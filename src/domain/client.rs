@@ -66,7 +66,8 @@ impl SigningAlgorithm {
     }
 }
 
-/// A registered OAuth client. Its secret is not part of it: only hashes are stored, elsewhere.
+/// A registered OAuth client. Its secret is not part of it: only hashes are stored, elsewhere. Nor
+/// are the roles of which a user must hold one, which only `authorize` asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Client {
     pub client_id: String,
@@ -86,13 +87,13 @@ pub struct Client {
     pub legacy_no_pkce: bool,
     /// Sees every token at introspection, not its own alone.
     pub is_resource_server: bool,
-    /// Roles of which a user must hold one; empty means every user.
-    pub allowed_roles: Vec<String>,
     pub id_token_algorithm: SigningAlgorithm,
     pub client_uri: Option<String>,
     pub logo_uri: Option<String>,
     pub tos_uri: Option<String>,
     pub policy_uri: Option<String>,
+    pub software_id: Option<String>,
+    pub software_version: Option<String>,
     pub contacts: Vec<String>,
 }
 
@@ -102,10 +103,19 @@ impl Client {
         self.grant_types.iter().any(|known| known == grant_type)
     }
 
-    /// Whether PKCE is demanded of it: public clients always (RFC 9700 section 2.1.1), unless the
-    /// administrator marked it as an old Frappe integration.
+    /// Whether PKCE is demanded of it: of public clients always (RFC 9700 section 2.1.1), unless the
+    /// administrator marked it as an old Frappe integration. A confidential client proves itself by its secret.
     pub fn needs_pkce(&self) -> bool {
-        !self.legacy_no_pkce
+        self.auth_method.is_public() && !self.legacy_no_pkce
+    }
+
+    /// Where a request without `redirect_uri` goes: the default, or the only one there is.
+    pub fn implied_redirect_uri(&self) -> Option<&str> {
+        match (&self.default_redirect_uri, self.redirect_uris.as_slice()) {
+            (Some(uri), _) => Some(uri),
+            (None, [only]) => Some(only),
+            (None, _) => None,
+        }
     }
 
     /// Finds the registered redirect URI that `presented` matches: raw text equality, except that
@@ -218,12 +228,13 @@ mod tests {
             auth_method: AuthMethod::Secret,
             legacy_no_pkce: false,
             is_resource_server: false,
-            allowed_roles: Vec::new(),
             id_token_algorithm: SigningAlgorithm::Rs256,
             client_uri: None,
             logo_uri: None,
             tos_uri: None,
             policy_uri: None,
+            software_id: None,
+            software_version: None,
             contacts: Vec::new(),
         }
     }

@@ -13,6 +13,7 @@ pub struct Grant {
     pub created: Instant,
     /// End of the absolute lifetime of refreshing.
     pub expires_at: Instant,
+    /// Ended by revocation; every token of the family is dead with it.
     pub revoked: bool,
     /// When the user last proved who they are (OpenID `auth_time`).
     pub auth_time: Instant,
@@ -25,7 +26,10 @@ pub struct AuthorizationCode {
     pub id: String,
     pub client_id: String,
     pub user: String,
+    /// The URI the code was sent to, as raw text.
     pub redirect_uri: String,
+    /// Whether the authorization request named it. If it did, the exchange must name it again (RFC 6749 section 4.1.3).
+    pub redirect_uri_sent: bool,
     pub scope: Scope,
     pub nonce: Option<String>,
     /// PKCE S256 challenge (RFC 7636), if one was sent.

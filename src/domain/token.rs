@@ -15,6 +15,7 @@ pub struct AccessToken {
     pub scope: Scope,
     pub issued_at: Instant,
     pub expires_at: Instant,
+    /// Revoked itself, or its whole family.
     pub revoked: bool,
 }
 
@@ -23,7 +24,6 @@ pub struct AccessToken {
 pub struct RefreshToken {
     pub id: String,
     pub grant_id: String,
-    pub client_id: String,
     pub issued_at: Instant,
     /// End of the idle lifetime; the family's own end is on the grant.
     pub expires_at: Instant,
@@ -35,6 +35,6 @@ pub struct RefreshToken {
 pub enum RefreshState {
     /// Never used.
     Live,
-    /// Rotated: it bought `successor` (a refresh token id) at `at`, asking for `scope`.
-    Spent { at: Instant, successor: String, scope: Scope },
+    /// Rotated at `at`, asking for `scope`. Its successor is derived from it, so nothing else need be remembered.
+    Spent { at: Instant, scope: Scope },
 }

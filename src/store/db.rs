@@ -359,7 +359,7 @@ impl Db {
     }
 
     /// Carries out what a committed job wanted done.
-    fn carry_out(&self, effects: Effects) {
+    pub fn carry_out(&self, effects: Effects) {
         for subject in &effects.forget {
             self.0.epochs.bump(subject);
         }

@@ -20,13 +20,21 @@ pub(crate) mod schema;
 
 pub mod api_keys;
 pub mod audit;
+pub mod authorization_requests;
+pub mod clients;
+pub mod codes;
+pub mod consents;
 pub mod ddl;
 mod document_sources;
 pub mod documents;
+pub mod grants;
 pub mod installation;
 pub mod roles;
 pub mod sessions;
+pub mod signing_keys;
+pub mod social_login_keys;
 mod statement;
+pub mod tokens;
 pub mod user_documents;
 pub mod users;
 

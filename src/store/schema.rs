@@ -193,6 +193,7 @@ diesel::table! {
         client_id -> Text,
         user_name -> Text,
         redirect_uri -> Text,
+        redirect_uri_sent -> Bool,
         scopes -> Text,
         nonce -> Nullable<Text>,
         code_challenge -> Nullable<Text>,
@@ -224,11 +225,9 @@ diesel::table! {
         id -> Text,
         token_hash -> Text,
         grant_id -> Text,
-        client_id -> Text,
         created -> Timestamp,
         expires_at -> Timestamp,
         spent_at -> Nullable<Timestamp>,
-        successor_id -> Nullable<Text>,
         spent_scopes -> Nullable<Text>,
     }
 }

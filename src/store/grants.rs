@@ -1,0 +1,126 @@
+//! Grants: what one approval bought, the head of a family of tokens.
+
+use chrono::NaiveDateTime;
+use diesel::prelude::*;
+
+use super::schema::oauth_grants;
+use super::{Conn, StoreError};
+use crate::domain::grant::Grant;
+use crate::domain::{Instant, Scope};
+
+type GrantRow = (String, String, String, String, NaiveDateTime, NaiveDateTime, NaiveDateTime, Option<NaiveDateTime>);
+
+fn to_domain((id, user, client_id, scopes, auth_time, created, expires_at, revoked_at): GrantRow) -> Result<Grant, StoreError> {
+    Ok(Grant {
+        id,
+        user,
+        client_id,
+        scope: Scope::parse(&scopes).map_err(StoreError::corrupt)?,
+        created: Instant::new(created),
+        expires_at: Instant::new(expires_at),
+        revoked: revoked_at.is_some(),
+        auth_time: Instant::new(auth_time),
+    })
+}
+
+/// Keeps a new grant.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn insert_grant(conn: &mut Conn, grant: &Grant) -> Result<(), StoreError> {
+    diesel::insert_into(oauth_grants::table)
+        .values((
+            oauth_grants::id.eq(&grant.id),
+            oauth_grants::user_name.eq(&grant.user),
+            oauth_grants::client_id.eq(&grant.client_id),
+            oauth_grants::scopes.eq(grant.scope.to_string()),
+            oauth_grants::auth_time.eq(grant.auth_time.naive_utc()),
+            oauth_grants::created.eq(grant.created.naive_utc()),
+            oauth_grants::expires_at.eq(grant.expires_at.naive_utc()),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// A user's grants that are in force, newest first.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn list_live_of_user(conn: &mut Conn, now: Instant, user: &str) -> Result<Vec<Grant>, StoreError> {
+    let rows: Vec<GrantRow> = oauth_grants::table
+        .filter(oauth_grants::user_name.eq(user).and(oauth_grants::revoked_at.is_null()).and(oauth_grants::expires_at.gt(now.naive_utc())))
+        .order(oauth_grants::id.desc())
+        .select((
+            oauth_grants::id,
+            oauth_grants::user_name,
+            oauth_grants::client_id,
+            oauth_grants::scopes,
+            oauth_grants::auth_time,
+            oauth_grants::created,
+            oauth_grants::expires_at,
+            oauth_grants::revoked_at,
+        ))
+        .load(conn)?;
+    rows.into_iter().map(to_domain).collect()
+}
+
+/// A grant of this client that is still in force, if any: what keeps the client from being deleted.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn find_live_of_client(conn: &mut Conn, now: Instant, client_id: &str) -> Result<Option<String>, StoreError> {
+    Ok(oauth_grants::table
+        .filter(
+            oauth_grants::client_id.eq(client_id).and(oauth_grants::revoked_at.is_null()).and(oauth_grants::expires_at.gt(now.naive_utc())),
+        )
+        .select(oauth_grants::id)
+        .first(conn)
+        .optional()?)
+}
+
+/// Ends one family. Returns whether it was still in force.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn revoke_grant(conn: &mut Conn, now: Instant, id: &str) -> Result<bool, StoreError> {
+    let target = oauth_grants::table.filter(oauth_grants::id.eq(id).and(oauth_grants::revoked_at.is_null()));
+    Ok(diesel::update(target).set(oauth_grants::revoked_at.eq(now.naive_utc())).execute(conn)? == 1)
+}
+
+/// Ends every family of a user. Returns how many.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn revoke_of_user(conn: &mut Conn, now: Instant, user: &str) -> Result<usize, StoreError> {
+    let target = oauth_grants::table.filter(oauth_grants::user_name.eq(user).and(oauth_grants::revoked_at.is_null()));
+    Ok(diesel::update(target).set(oauth_grants::revoked_at.eq(now.naive_utc())).execute(conn)?)
+}
+
+/// Ends every family of a client. Returns how many.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn revoke_of_client(conn: &mut Conn, now: Instant, client_id: &str) -> Result<usize, StoreError> {
+    let target = oauth_grants::table.filter(oauth_grants::client_id.eq(client_id).and(oauth_grants::revoked_at.is_null()));
+    Ok(diesel::update(target).set(oauth_grants::revoked_at.eq(now.naive_utc())).execute(conn)?)
+}
+
+/// Ends every family that a user gave a client. Returns how many.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn revoke_of_user_and_client(conn: &mut Conn, now: Instant, user: &str, client_id: &str) -> Result<usize, StoreError> {
+    let target = oauth_grants::table
+        .filter(oauth_grants::user_name.eq(user).and(oauth_grants::client_id.eq(client_id)).and(oauth_grants::revoked_at.is_null()));
+    Ok(diesel::update(target).set(oauth_grants::revoked_at.eq(now.naive_utc())).execute(conn)?)
+}
+
+/// Removes up to `limit` grants that ended before an instant. Returns how many.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn purge_expired(conn: &mut Conn, before: Instant, limit: i64) -> Result<usize, StoreError> {
+    let ids: Vec<String> =
+        oauth_grants::table.filter(oauth_grants::expires_at.lt(before.naive_utc())).select(oauth_grants::id).limit(limit).load(conn)?;
+    Ok(diesel::delete(oauth_grants::table.filter(oauth_grants::id.eq_any(ids))).execute(conn)?)
+}
