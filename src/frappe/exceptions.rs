@@ -91,7 +91,7 @@ impl From<&AppError> for Exception {
         const UNAUTHORIZED: StatusCode = StatusCode::UNAUTHORIZED;
         match error {
             AppError::Unauthenticated => Exception { clears_cookies: true, ..exception(UNAUTHORIZED, "AuthenticationError", "Session Expired") },
-            AppError::SessionExpired => Exception { clears_cookies: true, ..exception(UNAUTHORIZED, "SessionExpired", "Session Expired") },
+            AppError::SessionExpired => Exception { clears_cookies: true, ..exception(UNAUTHORIZED, "AuthenticationError", "Session Expired") },
             AppError::LoginRefused(text) => Exception { plain: Some(text), ..exception(UNAUTHORIZED, "AuthenticationError", "Login") },
             AppError::MalformedCredentials => {
                 thrown(StatusCode::BAD_REQUEST, "InvalidAuthorizationToken", "Invalid Request", "Failed to decode token, please provide a valid base64-encoded token.")
