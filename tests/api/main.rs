@@ -2,5 +2,8 @@
 //! program itself. Files mirror the URL tree; names are sentences.
 
 mod architecture;
+mod bad_input;
+mod concurrency;
+mod faults;
 mod parity;
 mod support;
