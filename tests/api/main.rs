@@ -2,8 +2,10 @@
 //! program itself. Files mirror the URL tree; names are sentences.
 
 mod architecture;
+mod auth;
 mod bad_input;
 mod concurrency;
 mod faults;
+mod frappe;
 mod parity;
 mod support;
