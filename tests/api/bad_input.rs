@@ -102,19 +102,38 @@ async fn malformed_bodies_are_refused(app: TestApp) {
     for kind in ["text/plain", "application/xml", "application/octet-stream", "nonsense", "application/json; charset=utf-16"] {
         let body = "{\"description\": \"Water\"}";
         findings.refused(&format!("create as {kind}"), caller.post(TODO).header("content-type", kind).body(body)).await;
-        findings.refused(&format!("get_token as {kind}"), app.anonymous().post(TOKEN).header("content-type", kind).body("grant_type=client_credentials")).await;
-        findings.refused(&format!("login as {kind}"), app.anonymous().post(LOGIN).header("content-type", kind).body("usr=amina@example.com&pwd=x")).await;
+        findings
+            .refused(
+                &format!("get_token as {kind}"),
+                app.anonymous().post(TOKEN).header("content-type", kind).body("grant_type=client_credentials"),
+            )
+            .await;
+        findings
+            .refused(
+                &format!("login as {kind}"),
+                app.anonymous().post(LOGIN).header("content-type", kind).body("usr=amina@example.com&pwd=x"),
+            )
+            .await;
     }
     for body in ["--x\r\nContent-Disposition: form-data\r\n\r\nno name\r\n--x--\r\n", "no boundary at all", "--x\r\n"] {
-        findings.refused("get_token, broken multipart", app.anonymous().post(TOKEN).header("content-type", "multipart/form-data; boundary=x").body(body)).await;
-        findings.refused("create, broken multipart", caller.post(TODO).header("content-type", "multipart/form-data; boundary=x").body(body)).await;
+        findings
+            .refused(
+                "get_token, broken multipart",
+                app.anonymous().post(TOKEN).header("content-type", "multipart/form-data; boundary=x").body(body),
+            )
+            .await;
+        findings
+            .refused("create, broken multipart", caller.post(TODO).header("content-type", "multipart/form-data; boundary=x").body(body))
+            .await;
     }
     // Parameters that are no text where text is needed.
     for value in [json!(7), json!(null), json!([]), json!({}), json!(true)] {
         let body = json!({ "grant_type": "authorization_code", "code": value, "client_id": client.id, "client_secret": client.secret });
         findings.refused(&format!("get_token, code {value}"), app.anonymous().post(TOKEN).json(&body)).await;
         findings.refused(&format!("login, usr {value}"), app.anonymous().post(LOGIN).json(&json!({ "usr": value, "pwd": "x" }))).await;
-        findings.refused(&format!("login, pwd {value}"), app.anonymous().post(LOGIN).json(&json!({ "usr": "amina@example.com", "pwd": value }))).await;
+        findings
+            .refused(&format!("login, pwd {value}"), app.anonymous().post(LOGIN).json(&json!({ "usr": "amina@example.com", "pwd": value })))
+            .await;
     }
     for parameters in ["", "client_id=", "client_id=none", "response_type=code", "client_id=%00&response_type=code"] {
         findings.refused(&format!("authorize?{parameters}"), browser.get(&format!("{AUTHORIZE}?{parameters}"))).await;
@@ -143,13 +162,16 @@ async fn repeated_and_oversized_parameters_are_refused(app: TestApp) {
     }
     let long = "x".repeat(1 << 20);
     for name in ["code", "client_id", "client_secret", "redirect_uri", "code_verifier", "grant_type", "scope"] {
-        let mut form = vec![("grant_type", "authorization_code"), ("client_id", client.id.as_str()), ("client_secret", secret), ("code", "x")];
+        let mut form =
+            vec![("grant_type", "authorization_code"), ("client_id", client.id.as_str()), ("client_secret", secret), ("code", "x")];
         form.retain(|(known, _)| *known != name);
         form.push((name, &long));
         findings.refused(&format!("get_token, {name} of 1 MiB"), app.anonymous().post(TOKEN).form(&form)).await;
     }
     findings.refused("login, user of 1 MiB", app.anonymous().post(LOGIN).json(&json!({ "usr": long, "pwd": "x" }))).await;
-    findings.refused("login, password of 1 MiB", app.anonymous().post(LOGIN).json(&json!({ "usr": "amina@example.com", "pwd": long }))).await;
+    findings
+        .refused("login, password of 1 MiB", app.anonymous().post(LOGIN).json(&json!({ "usr": "amina@example.com", "pwd": long })))
+        .await;
     findings.refused("a field of 1 MiB", caller.post(TODO).json(&json!({ "description": "Water", "reference_type": long }))).await;
     findings.refused("a field name of 1 MiB", caller.get(TODO).query(&[("fields", &format!("[\"{}\"]", &long[..30_000]))])).await;
     let many = format!("[{}]", vec!["[\"status\",\"=\",\"Open\"]"; 20_000].join(","));
@@ -174,33 +196,82 @@ async fn nul_and_invalid_utf8_are_refused(app: TestApp) {
         findings.refused(&format!("delete {bad}"), caller.delete(&format!("{TODO}/{bad}"))).await;
         findings.refused(&format!("order_by {bad}"), caller.get(&format!("{TODO}?order_by={bad}"))).await;
         findings.refused(&format!("fields {bad}"), caller.get(&format!("{TODO}?fields=[%22{bad}%22]"))).await;
-        findings.survived(&format!("filter value {bad}"), caller.get(&format!("{TODO}?filters=[[%22status%22,%22=%22,%22{bad}%22]]"))).await;
-        findings.survived(&format!("like {bad}"), caller.get(&format!("{TODO}?filters=[[%22description%22,%22like%22,%22{bad}%22]]"))).await;
-        let form = |name: &str| format!("grant_type=refresh_token&client_id={}&client_secret={secret}&{name}={bad}", client.id).into_bytes();
+        findings
+            .survived(&format!("filter value {bad}"), caller.get(&format!("{TODO}?filters=[[%22status%22,%22=%22,%22{bad}%22]]")))
+            .await;
+        findings
+            .survived(&format!("like {bad}"), caller.get(&format!("{TODO}?filters=[[%22description%22,%22like%22,%22{bad}%22]]")))
+            .await;
+        let form =
+            |name: &str| format!("grant_type=refresh_token&client_id={}&client_secret={secret}&{name}={bad}", client.id).into_bytes();
         let form_kind = "application/x-www-form-urlencoded";
         for name in ["refresh_token", "scope", "other"] {
-            findings.refused(&format!("get_token, {name} {bad}"), app.anonymous().post(TOKEN).header("content-type", form_kind).body(form(name))).await;
+            findings
+                .refused(
+                    &format!("get_token, {name} {bad}"),
+                    app.anonymous().post(TOKEN).header("content-type", form_kind).body(form(name)),
+                )
+                .await;
         }
         let login = format!("usr={bad}&pwd={bad}").into_bytes();
         findings.refused(&format!("login {bad}"), app.anonymous().post(LOGIN).header("content-type", form_kind).body(login)).await;
         let token = format!("token={bad}&client_id={}&client_secret={secret}", client.id).into_bytes();
-        findings.survived(&format!("introspect {bad}"), app.anonymous().post(INTROSPECT).header("content-type", form_kind).body(token.clone())).await;
+        findings
+            .survived(&format!("introspect {bad}"), app.anonymous().post(INTROSPECT).header("content-type", form_kind).body(token.clone()))
+            .await;
         findings.survived(&format!("revoke {bad}"), app.anonymous().post(REVOKE).header("content-type", form_kind).body(token)).await;
-        findings.survived(&format!("authorize, state {bad}"), caller.get(&format!("{AUTHORIZE}?client_id={}&response_type=code&state={bad}", client.id))).await;
+        findings
+            .survived(
+                &format!("authorize, state {bad}"),
+                caller.get(&format!("{AUTHORIZE}?client_id={}&response_type=code&state={bad}", client.id)),
+            )
+            .await;
         findings.survived(&format!("page {bad}"), app.anonymous().get(&format!("/login?redirect-to={bad}"))).await;
         findings.survived(&format!("path {bad}"), app.anonymous().get(&format!("/{bad}"))).await;
     }
-    for (name, body) in [("NUL", &b"{\"description\": \"a\\u0000b\"}"[..]), ("raw NUL", b"{\"description\": \"a\0b\"}"), ("not UTF-8", b"{\"description\": \"\xff\xfe\"}")] {
+    for (name, body) in [
+        ("NUL", &b"{\"description\": \"a\\u0000b\"}"[..]),
+        ("raw NUL", b"{\"description\": \"a\0b\"}"),
+        ("not UTF-8", b"{\"description\": \"\xff\xfe\"}"),
+    ] {
         findings.refused(&format!("create, {name}"), caller.post(TODO).header("content-type", "application/json").body(body)).await;
     }
     findings.refused("field name with NUL", caller.post(TODO).json(&json!({ "description": "x", "sta\0tus": "Open" }))).await;
-    findings.refused("user with NUL", app.administrator().await.post("/api/resource/User").json(&json!({ "email": "a\0b@example.com", "first_name": "A" }))).await;
-    findings.refused("name with NUL", app.administrator().await.post("/api/resource/User").json(&json!({ "email": "ab@example.com", "first_name": "A\0B" }))).await;
-    for header in ["token a\u{e9}:b", "Bearer \u{e9}", "Basic \u{e9}", "Basic AAAA", "Basic /w==", "token :", "token a", "Bearer", "Bearer a b c", "\u{e9}"] {
-        findings.refused(&format!("Authorization: {header}"), app.anonymous().with_authorization(header).get("/api/method/frappe.auth.get_logged_user")).await;
+    findings
+        .refused(
+            "user with NUL",
+            app.administrator().await.post("/api/resource/User").json(&json!({ "email": "a\0b@example.com", "first_name": "A" })),
+        )
+        .await;
+    findings
+        .refused(
+            "name with NUL",
+            app.administrator().await.post("/api/resource/User").json(&json!({ "email": "ab@example.com", "first_name": "A\0B" })),
+        )
+        .await;
+    for header in [
+        "token a\u{e9}:b",
+        "Bearer \u{e9}",
+        "Basic \u{e9}",
+        "Basic AAAA",
+        "Basic /w==",
+        "token :",
+        "token a",
+        "Bearer",
+        "Bearer a b c",
+        "\u{e9}",
+    ] {
+        findings
+            .refused(
+                &format!("Authorization: {header}"),
+                app.anonymous().with_authorization(header).get("/api/method/frappe.auth.get_logged_user"),
+            )
+            .await;
     }
     for cookie in ["sid=\u{e9}", "sid=%00", "sid", "=;=;", "sid=\"", "sid=a; sid=b"] {
-        findings.survived(&format!("Cookie: {cookie}"), app.anonymous().get("/api/method/frappe.auth.get_logged_user").header("cookie", cookie)).await;
+        findings
+            .survived(&format!("Cookie: {cookie}"), app.anonymous().get("/api/method/frappe.auth.get_logged_user").header("cookie", cookie))
+            .await;
     }
     findings.none(&app).await;
 }
@@ -215,8 +286,15 @@ async fn deep_nesting_is_refused(app: TestApp) {
             let kind = "application/json";
             let body = format!("{{\"description\": {nested}}}");
             findings.refused(&format!("create, {depth} x {open}"), caller.post(TODO).header("content-type", kind).body(body)).await;
-            findings.refused(&format!("get_token, {depth} x {open}"), app.anonymous().post(TOKEN).header("content-type", kind).body(nested.clone())).await;
-            findings.refused(&format!("login, {depth} x {open}"), app.anonymous().post(LOGIN).header("content-type", kind).body(nested.clone())).await;
+            findings
+                .refused(
+                    &format!("get_token, {depth} x {open}"),
+                    app.anonymous().post(TOKEN).header("content-type", kind).body(nested.clone()),
+                )
+                .await;
+            findings
+                .refused(&format!("login, {depth} x {open}"), app.anonymous().post(LOGIN).header("content-type", kind).body(nested.clone()))
+                .await;
             let listed = json!({ "filters": nested });
             findings.refused(&format!("filters, {depth} x {open}"), caller.request(reqwest::Method::GET, TODO).json(&listed)).await;
         }
@@ -236,11 +314,21 @@ async fn bodies_over_25_mib_are_refused(app: TestApp) {
     ] {
         let body = format!("{prefix}{}{suffix}", "x".repeat(size));
         // The server may answer and close before it was told everything.
-        let (status, text) = raw(&app, &format!("POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n", body.len()), body.as_bytes());
+        let (status, text) = raw(
+            &app,
+            &format!(
+                "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+                body.len()
+            ),
+            body.as_bytes(),
+        );
         if status != Some(413) {
             findings.0.push(format!("{what} of 26 MiB: {status:?} {}", text.chars().take(200).collect::<String>()));
         }
-        let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n", body.len());
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n",
+            body.len()
+        );
         let (status, text) = raw(&app, &head, format!("{body}\r\n0\r\n\r\n").as_bytes());
         if status != Some(413) {
             findings.0.push(format!("{what} of 26 MiB in chunks: {status:?} {}", text.chars().take(200).collect::<String>()));
@@ -308,7 +396,18 @@ async fn values_that_fit_no_field_are_refused(app: TestApp) {
     ] {
         findings.refused(&format!("list with {name}={value}"), caller.get(TODO).query(&[(name, value)])).await;
     }
-    for path in ["/api", "/api/", "/api/resource", "/api/resource/", "/api/resource/No Such", "/api/method", "/api/method/", "/api/method/os.system", "/api/v9/method/ping", "/api/resource//x"] {
+    for path in [
+        "/api",
+        "/api/",
+        "/api/resource",
+        "/api/resource/",
+        "/api/resource/No Such",
+        "/api/method",
+        "/api/method/",
+        "/api/method/os.system",
+        "/api/v9/method/ping",
+        "/api/resource//x",
+    ] {
         findings.refused(path, caller.get(path)).await;
     }
     for verb in ["PATCH", "TRACE", "BREW", "PROPFIND"] {
@@ -326,7 +425,10 @@ async fn requests_that_are_hardly_http_do_not_harm(app: TestApp) {
         ("no HTTP", "hello\r\n\r\n".to_owned()),
         ("no version", "GET /api/method/ping\r\n\r\n".to_owned()),
         ("two lengths", "POST /api/method/ping HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc".to_owned()),
-        ("length and chunks", "POST /api/method/ping HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc".to_owned()),
+        (
+            "length and chunks",
+            "POST /api/method/ping HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc".to_owned(),
+        ),
         ("bad chunk", "POST /api/method/ping HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n".to_owned()),
         ("raw bytes in the path", "GET /api/resource/\u{fffd}\u{7} HTTP/1.1\r\nHost: x\r\n\r\n".to_owned()),
         ("an absolute target elsewhere", "GET http://evil.example/api/method/ping HTTP/1.1\r\nHost: evil.example\r\n\r\n".to_owned()),

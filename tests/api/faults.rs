@@ -7,7 +7,7 @@ use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, QueryableByName, RunQueryDsl as _, SqliteConnection, sql_query};
 use ostiary::error::AppError;
 use ostiary::secrets::SecretHash;
-use ostiary::store::{Backend, Db, DatabaseUrl, Settings, installation};
+use ostiary::store::{Backend, DatabaseUrl, Db, Settings, installation};
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -181,7 +181,8 @@ fn no_answer_leaves_before_the_fdatasync_of_its_batch() {
         let (directory, database) = (TemporaryDirectory::new(), Database::new(Backend::Sqlite));
         let trace = directory.path().join("trace");
         let strace = ["strace", "-D", "-f", "-y", "-s", "8192", "-e", "trace=pwrite64,fdatasync,fsync,write,writev,sendto,sendmsg", "-o"];
-        let launch = Launch::new(database.url(), directory.path()).under(strace.map(std::path::Path::new).into_iter().chain([trace.as_path()]));
+        let launch =
+            Launch::new(database.url(), directory.path()).under(strace.map(std::path::Path::new).into_iter().chain([trace.as_path()]));
         let program = launch.start().await;
         let user = program.user("amina@example.com").await;
         let machine = program.machine(&user, SCOPE).await;
@@ -370,7 +371,10 @@ async fn a_panicking_job_fails_alone(backend: Backend) {
     let lookup: Result<(), _> = db.lookup(|_, _| panic!("this job panics on purpose")).await;
     let query: Result<(), _> = db.query(|_, _| panic!("this job panics on purpose")).await;
     assert!(matches!((lookup, query), (Err(AppError::Internal(_)), Err(AppError::Internal(_)))));
-    assert_eq!(db.query(|conn, _| Ok(installation::find_value(conn, "fault test 1")?)).await.expect("reads go on").as_deref(), Some("kept"));
+    assert_eq!(
+        db.query(|conn, _| Ok(installation::find_value(conn, "fault test 1")?)).await.expect("reads go on").as_deref(),
+        Some("kept")
+    );
     db.write("test", |conn, _| Ok(installation::insert_value(conn, "fault test", "kept")?)).await.expect("writes go on");
 }
 
