@@ -1,5 +1,7 @@
 //! Logs and metrics: set up once by `cli`, used everywhere through `tracing`.
 
+mod json_line;
+
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
@@ -42,7 +44,7 @@ pub fn start(config: &LogConfig) -> Result<LogGuard, ConfigError> {
 fn install(filter: EnvFilter, writer: NonBlocking, pretty: bool) {
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(NonBlockingMaker(writer));
     // A second start in one process (tests) keeps the first.
-    let _ = if pretty { builder.with_target(false).try_init() } else { builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init() };
+    let _ = if pretty { builder.with_target(false).try_init() } else { builder.event_format(json_line::JsonLine).fmt_fields(tracing_subscriber::fmt::format::JsonFields::new()).try_init() };
 }
 
 struct NonBlockingMaker(NonBlocking);
