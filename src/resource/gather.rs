@@ -5,9 +5,7 @@ use serde_json::{Map, Value};
 use crate::doctype::validate::refuse_nul;
 use crate::error::AppError;
 use crate::secrets::{SealKey, password};
-
-/// The purpose under which the HMAC of a caller-chosen API secret is made ([`SealKey::mac`]).
-pub const API_SECRET_PURPOSE: &str = "api-secret";
+use crate::store::api_keys::HMAC_PURPOSE;
 
 /// Fewest characters of an API secret that a caller chooses.
 const MIN_SECRET: usize = 16;
@@ -64,7 +62,7 @@ impl Needs {
         }
         if let Some(secret) = &self.api_secret {
             check_secret(secret)?;
-            gathered.api_secret_mac = Some(seal.mac(API_SECRET_PURPOSE, secret.as_bytes()));
+            gathered.api_secret_mac = Some(seal.mac(HMAC_PURPOSE, secret.as_bytes()));
         }
         Ok(gathered)
     }
@@ -112,6 +110,6 @@ mod tests {
         }
         let strong = "u7Q_d91Lx-0vRzPq4mT2yB8s";
         let gathered = needs("User", &body(json!({"api_secret": strong}))).expect("a need").gather(&seal).expect("strong");
-        assert_eq!(gathered.api_secret_mac, Some(seal.mac(API_SECRET_PURPOSE, strong.as_bytes())));
+        assert_eq!(gathered.api_secret_mac, Some(seal.mac(HMAC_PURPOSE, strong.as_bytes())));
     }
 }

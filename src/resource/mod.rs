@@ -18,11 +18,26 @@ mod write;
 
 use serde_json::{Map, Value};
 
-pub use gather::{API_SECRET_PURPOSE, Gathered, Needs, needs};
+use crate::cx::Cx;
+use crate::error::AppError;
+use crate::store;
+
+pub use gather::{Gathered, Needs, needs};
 pub use list::{ListParams, count, list};
 pub use permissions::{Action, permit};
 pub use read::read;
 pub use write::{create, delete, update};
+
+/// Makes or extends the table of every doctype that has one of its own. Changes nothing when run again.
+///
+/// # Errors
+/// As [`store::ddl::ensure_table`].
+pub fn ensure_tables(cx: &mut Cx) -> Result<(), AppError> {
+    for doctype in cx.env.doctypes().iter() {
+        store::ddl::ensure_table(cx.conn, cx.now, doctype)?;
+    }
+    Ok(())
+}
 
 /// Leaves out what is null, as Frappe 15's answers to read, create and update do.
 pub fn strip_nulls(document: Map<String, Value>) -> Map<String, Value> {

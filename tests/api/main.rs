@@ -3,6 +3,9 @@
 
 mod architecture;
 mod auth;
+mod bad_input;
+mod concurrency;
+mod faults;
 mod frappe;
 mod parity;
 mod support;

@@ -1,6 +1,6 @@
 //! Migrates a database of each kind and compares both with each other and with `src/store/schema.rs`:
 //! tables, columns, types, nullability and primary keys with all three, unique and foreign keys
-//! (of which `schema.rs` knows nothing) with both databases.
+//! and indexes (of which `schema.rs` knows nothing) with both databases.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +23,7 @@ struct Table {
     primary: BTreeSet<String>,
     unique: BTreeSet<BTreeSet<String>>,
     foreign: BTreeSet<String>,
+    indexes: BTreeSet<String>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -43,6 +44,7 @@ fn both_databases_have_the_same_tables_and_schema_rs_lists_them() {
         if let Some(migrated) = sqlite.tables.get(name) {
             table.unique.clone_from(&migrated.unique);
             table.foreign.clone_from(&migrated.foreign);
+            table.indexes.clone_from(&migrated.indexes);
         }
     }
     assert_eq!(differences(&listed, &sqlite), Vec::<String>::new(), "schema.rs (left) and the migrations (right) differ");
@@ -66,6 +68,9 @@ fn differences(left: &Shape, right: &Shape) -> Vec<String> {
                 }
                 for key in a.foreign.symmetric_difference(&b.foreign) {
                     found.push(format!("{name}: foreign key {key} on one side only"));
+                }
+                for index in a.indexes.symmetric_difference(&b.indexes) {
+                    found.push(format!("{name}: index {index} on one side only"));
                 }
             }
             (a, _) => found.push(format!("table {name} is only on the {}", if a.is_some() { "left" } else { "right" })),
@@ -91,6 +96,7 @@ fn shape_of(backend: Backend) -> Shape {
             }
             "primary" => table.primary = listed(),
             "unique" => drop(table.unique.insert(listed())),
+            "index" => drop(table.indexes.insert(format!("{} ({})", row.name, row.detail.unwrap_or_default()))),
             _ => drop(table.foreign.insert(format!("({}) to {}", row.name, row.detail.unwrap_or_default()))),
         }
     }
@@ -148,6 +154,9 @@ SELECT t.name, 'unique', group_concat(c.name), NULL, NULL
 UNION ALL
 SELECT t.name, 'foreign', group_concat(f."from"), f."table" || '(' || group_concat(f."to") || ') on delete ' || lower(f.on_delete), NULL
   FROM tables t, pragma_foreign_key_list(t.name) f GROUP BY t.name, f.id
+UNION ALL
+SELECT t.name, 'index', i.name, group_concat(c.name), NULL
+  FROM tables t, pragma_index_list(t.name) i, pragma_index_info(i.name) c WHERE i.origin = 'c' GROUP BY t.name, i.name
 "#;
 
 const POSTGRES: &str = r#"
@@ -173,6 +182,12 @@ SELECT t.name, 'foreign', n.columns,
        r.relname || '(' || n.targets || ') on delete '
        || CASE n.confdeltype WHEN 'a' THEN 'no action' WHEN 'c' THEN 'cascade' WHEN 'n' THEN 'set null' WHEN 'r' THEN 'restrict' ELSE 'set default' END, NULL
   FROM named n JOIN tables t ON t.oid = n.conrelid JOIN pg_class r ON r.oid = n.confrelid WHERE n.contype = 'f'
+UNION ALL
+SELECT t.name, 'index', c.relname::text,
+       (SELECT string_agg(a.attname, ',' ORDER BY u.n) FROM unnest(i.indkey::int2[]) WITH ORDINALITY u(attnum, n)
+          JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = u.attnum), NULL
+  FROM tables t JOIN pg_index i ON i.indrelid = t.oid JOIN pg_class c ON c.oid = i.indexrelid
+ WHERE NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid)
 "#;
 
 /// Reads diesel's `table!` blocks.

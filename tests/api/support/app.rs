@@ -1,5 +1,6 @@
 //! The application as `serve` builds it, on its own thread, port and database.
 
+use std::ops::Deref;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -11,7 +12,7 @@ use ostiary::cx::Clock;
 use ostiary::store::{Backend, Db};
 use secrecy::SecretString;
 
-use super::{Caller, Database, Given};
+use super::{Database, Given, Site};
 
 /// `Administrator`'s password in every test.
 pub const ADMIN_PASSWORD: &str = "correct horse battery staple 42";
@@ -70,7 +71,7 @@ impl Setup {
             })
             .expect("a thread");
         let (url, db, stop) = started.recv().expect("the server reports").expect("the server starts");
-        TestApp { anonymous: Caller::anonymous(&url), url, db: Some(db), config, clock, stop: Some((stop, thread)), database }
+        TestApp { site: Site::at(&url), url, db: Some(db), config, clock, stop: Some((stop, thread)), database }
     }
 }
 
@@ -89,7 +90,7 @@ impl Given for TestApp {
 /// A running application.
 pub struct TestApp {
     pub url: String,
-    anonymous: Caller,
+    site: Site,
     config: Config,
     clock: Arc<AtomicI64>,
     db: Option<Db>,
@@ -99,11 +100,6 @@ pub struct TestApp {
 }
 
 impl TestApp {
-    /// Nobody in particular.
-    pub fn anonymous(&self) -> Caller {
-        self.anonymous.clone()
-    }
-
     /// The store, to prepare or look at what HTTP does not show.
     pub fn db(&self) -> &Db {
         self.db.as_ref().expect("only dropping takes it")
@@ -123,6 +119,14 @@ impl TestApp {
     pub fn advance(&self, by: Duration) {
         let micros = i64::try_from(by.as_micros()).expect("a test's patience");
         self.clock.fetch_add(micros, Ordering::SeqCst);
+    }
+}
+
+impl Deref for TestApp {
+    type Target = Site;
+
+    fn deref(&self) -> &Site {
+        &self.site
     }
 }
 

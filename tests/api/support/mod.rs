@@ -20,7 +20,7 @@
 //!   clock the test moves. Everything goes away with it.
 //! - [`Caller`]: who asks. `app.anonymous()`, and of a [`TestUser`] `cookie()`, `api_key()`,
 //!   `basic()`, `bearer(scope)`: all have the same `get`, `post`, `put`, `delete`.
-//! - [`Client`](users::TestClient): a registered OAuth client, with the steps of the code flow.
+//! - [`TestClient`]: a registered OAuth client, with the steps of the code flow.
 //! - [`Program`](process::Program): the real program as a process, for what must survive `kill -9`.
 //!
 //! Run alone, in any order, in parallel: a test shares nothing with another.
@@ -35,7 +35,7 @@ pub use app::{Setup, TestApp};
 pub use caller::{Caller, Reply, Request};
 pub use database::{Database, TemporaryDirectory};
 pub use ostiary::store::Backend;
-pub use users::{TestClient, TestUser, TokenPair};
+pub use users::{PASSWORD, Site, TestClient, TestUser, TokenPair};
 
 /// Makes of each named `async fn` a test on SQLite and one on Postgres.
 #[macro_export]

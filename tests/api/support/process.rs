@@ -3,12 +3,13 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::net::TcpListener;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::app::ADMIN_PASSWORD;
-use super::{Caller, TemporaryDirectory, setting};
+use super::{Site, TemporaryDirectory, setting};
 
 /// How to start the program; the same again after it died.
 #[derive(Clone)]
@@ -67,12 +68,12 @@ impl Launch {
         command.current_dir(self.log.parent().expect("a directory")).env_remove("RUST_BACKTRACE");
         let child =
             command.stdin(Stdio::null()).stdout(log.try_clone().expect("a second handle")).stderr(log).spawn().expect("the program starts");
-        let mut program = Program { child, anonymous: Caller::anonymous(&self.url()) };
+        let mut program = Program { child, site: Site::at(&self.url()) };
         let started = Instant::now();
         while started.elapsed() < Duration::from_secs(30) {
             let exited = program.child.try_wait().expect("a child of ours");
             assert!(exited.is_none(), "the program ended at start: {exited:?}\n{}", self.log());
-            if program.anonymous.get("/health/ready").try_send().await.is_ok_and(|reply| reply.status == 200) {
+            if program.anonymous().get("/health/ready").try_send().await.is_ok_and(|reply| reply.status == 200) {
                 return program;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -84,15 +85,10 @@ impl Launch {
 /// The running program; killed when dropped.
 pub struct Program {
     child: Child,
-    anonymous: Caller,
+    site: Site,
 }
 
 impl Program {
-    /// Nobody in particular.
-    pub fn anonymous(&self) -> Caller {
-        self.anonymous.clone()
-    }
-
     /// `kill -9`, and waits until it is gone.
     pub fn kill(mut self) {
         self.child.kill().expect("it was running");
@@ -108,6 +104,14 @@ impl Program {
     pub fn terminate(mut self) -> std::process::ExitStatus {
         signal(self.child.id(), "TERM");
         self.child.wait().expect("a child of ours")
+    }
+}
+
+impl Deref for Program {
+    type Target = Site;
+
+    fn deref(&self) -> &Site {
+        &self.site
     }
 }
 

@@ -1,11 +1,11 @@
-//! Users and clients of a [`TestApp`], made as an administrator makes them: over HTTP.
+//! Users and clients of a running server, made as an administrator makes them: over HTTP.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use super::app::ADMIN_PASSWORD;
-use super::{Caller, Reply, TestApp};
+use super::{Caller, Reply, Request};
 
 /// The password of every user made by [`TestApp::user`].
 pub const PASSWORD: &str = "a long enough pass phrase 7!";
@@ -16,10 +16,32 @@ pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk-0123";
 
 const OAUTH: &str = "/api/method/frappe.integrations.oauth2";
 
-impl TestApp {
+/// A server as its administrator sees it. A `TestApp` and a `Program` are one, so these are their methods too.
+pub struct Site {
+    anonymous: Caller,
+    administrator: tokio::sync::OnceCell<Caller>,
+}
+
+impl Site {
+    /// The server at this URL.
+    pub fn at(url: &str) -> Self {
+        Self { anonymous: Caller::anonymous(url), administrator: tokio::sync::OnceCell::new() }
+    }
+
+    /// Nobody in particular.
+    pub fn anonymous(&self) -> Caller {
+        self.anonymous.clone()
+    }
+
+    /// A browser that nobody logged in with yet.
+    pub fn browser(&self) -> Caller {
+        self.anonymous.with_cookies()
+    }
+
     /// `Administrator`, with an API key.
     pub async fn administrator(&self) -> Caller {
-        self.existing_user("Administrator", ADMIN_PASSWORD).api_key().await
+        let log_in = async || self.existing_user("Administrator", ADMIN_PASSWORD).api_key().await;
+        self.administrator.get_or_init(log_in).await.clone()
     }
 
     /// A user that exists already.
@@ -39,6 +61,11 @@ impl TestApp {
         let body = json!({ "email": email, "first_name": first_name, "new_password": PASSWORD, "roles": roles, "send_welcome_email": 0 });
         self.administrator().await.post("/api/resource/User").json(&body).send().await.expect_status(200);
         self.existing_user(email, PASSWORD)
+    }
+
+    /// A new client that acts by itself, as `user`.
+    pub async fn machine(&self, user: &TestUser, scopes: &str) -> TestClient {
+        self.client(json!({ "grant_type": "Client Credentials", "user": user.name, "scopes": scopes })).await
     }
 
     /// A new OAuth client: Frappe's fields, with `fields` laid over defaults that a web app would choose.
@@ -98,8 +125,8 @@ impl TestUser {
     }
 
     /// With an access token of this scope, bought by a trusted client of its own.
-    pub async fn bearer(&self, app: &TestApp, scope: &str) -> Caller {
-        let client = app.client(json!({ "scopes": scope, "skip_authorization": 1 })).await;
+    pub async fn bearer(&self, site: &Site, scope: &str) -> Caller {
+        let client = site.client(json!({ "scopes": scope, "skip_authorization": 1 })).await;
         let tokens = client.log_in(&self.cookie().await, scope).await;
         self.anonymous.with_authorization(format!("Bearer {}", tokens.access))
     }
@@ -141,6 +168,11 @@ impl TestClient {
 
     /// Sends a logged-in browser to `authorize`.
     pub async fn authorize(&self, browser: &Caller, scope: &str) -> Reply {
+        self.authorize_request(browser, scope).send().await
+    }
+
+    /// The same for a server that may be dead.
+    pub fn authorize_request(&self, browser: &Caller, scope: &str) -> Request {
         let challenge = Self::challenge();
         let parameters = [
             ("client_id", self.id.as_str()),
@@ -151,7 +183,7 @@ impl TestClient {
             ("code_challenge", &challenge),
             ("code_challenge_method", "S256"),
         ];
-        browser.get(&format!("{OAUTH}.authorize")).query(&parameters).send().await
+        browser.get(&format!("{OAUTH}.authorize")).query(&parameters)
     }
 
     /// A code for a client that needs no consent page (`skip_authorization`, or remembered).
@@ -167,22 +199,37 @@ impl TestClient {
 
     /// Posts a form to one of the OAuth endpoints as this client.
     pub async fn post(&self, endpoint: &str, parameters: &[(&str, &str)]) -> Reply {
+        self.request(endpoint, parameters).send().await
+    }
+
+    /// The same for who wants to send it elsewhere or to a server that may be dead.
+    pub fn request(&self, endpoint: &str, parameters: &[(&str, &str)]) -> Request {
         let mut form = vec![("client_id", self.id.as_str())];
         form.extend(self.secret.as_deref().map(|secret| ("client_secret", secret)));
         form.extend_from_slice(parameters);
-        self.anonymous.post(&format!("{OAUTH}.{endpoint}")).form(&form).send().await
+        self.anonymous.post(&format!("{OAUTH}.{endpoint}")).form(&form)
     }
 
     /// Exchanges a code.
     pub async fn exchange(&self, code: &str) -> Reply {
+        self.exchange_request(code).send().await
+    }
+
+    /// The same for a server that may be dead.
+    pub fn exchange_request(&self, code: &str) -> Request {
         let parameters =
             [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", REDIRECT_URI), ("code_verifier", VERIFIER)];
-        self.get_token(&parameters).await
+        self.request("get_token", &parameters)
     }
 
     /// Refreshes.
     pub async fn refresh(&self, refresh_token: &str) -> Reply {
         self.get_token(&[("grant_type", "refresh_token"), ("refresh_token", refresh_token)]).await
+    }
+
+    /// A token of client_credentials.
+    pub async fn issue(&self) -> Reply {
+        self.get_token(&[("grant_type", "client_credentials")]).await
     }
 
     /// Code and exchange in one.
