@@ -13,18 +13,27 @@ use super::endpoint::{Asked, SettledClient, grantable};
 use super::error::{ErrorCode, ProtocolError, Stop};
 use super::grants::AUTHORIZATION_CODE;
 use super::params::Params;
-use super::redirect::{Redirection, ResponseMode};
+use super::redirect::{Redirection, ResponseMode, To};
 use crate::audit::{self, AuditEvent};
 use crate::auth::Caller;
 use crate::cx::Cx;
 use crate::domain::Scope;
 use crate::domain::client::Client;
 use crate::domain::grant::{AuthorizationCode, CodeState};
-use crate::domain::session::Session;
+use crate::domain::Instant;
 use crate::error::AppError;
 use crate::secrets::{SecretHash, mint};
 use crate::store::authorization_requests::{self, PendingRequest};
 use crate::store::{clients, codes, consents};
+
+/// The user in front of the browser: a live session.
+#[derive(Clone, Debug)]
+pub struct Visitor {
+    pub session_id: String,
+    /// When they last proved who they are.
+    pub auth_time: Instant,
+    pub caller: Caller,
+}
 
 /// A request to the authorization endpoint.
 #[derive(Clone, Debug)]
@@ -74,8 +83,8 @@ const LOGIN_AFTER: &str = "login_after";
 ///
 /// # Errors
 /// [`AppError`] for faults only.
-pub fn authorize(cx: &mut Cx, request: &AuthorizeRequest, session: Option<(&Session, &Caller)>) -> Result<AuthorizeOutcome, AppError> {
-    run(cx, request, session, Consent::Ask)
+pub fn authorize(cx: &mut Cx, request: &AuthorizeRequest, visitor: Option<&Visitor>) -> Result<AuthorizeOutcome, AppError> {
+    run(cx, request, visitor, Consent::Ask)
 }
 
 /// `approve` by POST with full parameters, as Frappe's own page sends them. The caller has checked
@@ -83,16 +92,16 @@ pub fn authorize(cx: &mut Cx, request: &AuthorizeRequest, session: Option<(&Sess
 ///
 /// # Errors
 /// [`AppError`] for faults only.
-pub fn approve(cx: &mut Cx, request: &AuthorizeRequest, session: &Session, caller: &Caller) -> Result<AuthorizeOutcome, AppError> {
-    run(cx, request, Some((session, caller)), Consent::Given)
+pub fn approve(cx: &mut Cx, request: &AuthorizeRequest, visitor: &Visitor) -> Result<AuthorizeOutcome, AppError> {
+    run(cx, request, Some(visitor), Consent::Given)
 }
 
 /// Allow or Deny for a request whose consent page this session was shown.
 ///
 /// # Errors
 /// [`AppError`] for faults only.
-pub fn decide(cx: &mut Cx, session: &Session, caller: &Caller, decision: &Decision) -> Result<AuthorizeOutcome, AppError> {
-    let Some(parameters) = authorization_requests::consume_request(cx.conn, cx.now, &decision.pending_id, &session.id)? else {
+pub fn decide(cx: &mut Cx, visitor: &Visitor, decision: &Decision) -> Result<AuthorizeOutcome, AppError> {
+    let Some(parameters) = authorization_requests::consume_request(cx.conn, cx.now, &decision.pending_id, &visitor.session_id)? else {
         let text = "This page has expired or was already answered. Go back to the app and start again.";
         return Ok(AuthorizeOutcome::Refuse(ProtocolError::invalid_request(text)));
     };
@@ -100,7 +109,7 @@ pub fn decide(cx: &mut Cx, session: &Session, caller: &Caller, decision: &Decisi
     let request = AuthorizeRequest { params, ip: decision.ip.clone() };
     // Checked anew: the client may have changed since the page was shown.
     let consent = if decision.allow { Consent::Given } else { Consent::Denied };
-    run(cx, &request, Some((session, caller)), consent)
+    run(cx, &request, Some(visitor), consent)
 }
 
 /// What a consent form posts.
@@ -122,7 +131,7 @@ enum Consent {
 fn run(
     cx: &mut Cx,
     request: &AuthorizeRequest,
-    session: Option<(&Session, &Caller)>,
+    visitor: Option<&Visitor>,
     consent: Consent,
 ) -> Result<AuthorizeOutcome, AppError> {
     let bound = match bind(cx, &request.params) {
@@ -130,13 +139,14 @@ fn run(
         Err(Stop::Refused(error)) => return Ok(AuthorizeOutcome::Refuse(error)),
         Err(Stop::Fault(error)) => return Err(error),
     };
-    match answer(cx, request, &bound, session, consent) {
+    match answer(cx, request, &bound, visitor, consent) {
         Ok(outcome) => Ok(outcome),
         Err(Stop::Refused(error)) => {
             // From here on the client may hear of errors, at the URI it registered.
             let mode = mode(&request.params).unwrap_or(ResponseMode::Query);
             let state = request.params.get_lenient("state");
-            Ok(AuthorizeOutcome::Redirect(Redirection::refusal(&bound.redirect_uri, mode, &error, state, cx.env.public_url.as_str())))
+            let to = To { app_name: &bound.client.app_name, redirect_uri: &bound.redirect_uri, mode, state };
+            Ok(AuthorizeOutcome::Redirect(Redirection::refusal(to, &error, cx.env.public_url.as_str())))
         }
         Err(Stop::Fault(error)) => Err(error),
     }
@@ -339,12 +349,13 @@ fn answer(
     cx: &mut Cx,
     request: &AuthorizeRequest,
     bound: &Bound,
-    session: Option<(&Session, &Caller)>,
+    visitor: Option<&Visitor>,
     consent: Consent,
 ) -> Result<AuthorizeOutcome, Stop> {
     let asking = read(bound, &request.params)?;
-    let Some((session, caller)) = session else { return need_login(cx, request, &asking, false) };
-    if consent == Consent::Ask && login_is_too_old(cx, request, &asking, session) {
+    let Some(visitor) = visitor else { return need_login(cx, request, &asking, false) };
+    let caller = &visitor.caller;
+    if consent == Consent::Ask && login_is_too_old(cx, request, &asking, visitor) {
         return need_login(cx, request, &asking, true);
     }
     let allowed = clients::list_allowed_roles(cx.conn, &bound.client.client_id)?;
@@ -359,19 +370,19 @@ fn answer(
         }
         Consent::Given => {
             remember(cx, request, bound, &asking.scope, caller)?;
-            issue(cx, request, bound, asking, session, caller)
+            issue(cx, bound, asking, visitor)
         }
         Consent::Ask => {
             let known = consents::find_scope(cx.conn, caller.name(), &bound.client.client_id)?.unwrap_or_default();
             let settled = bound.client.skip_authorization || known.covers(&asking.scope);
             // Where another local program can pose as the client, each time is asked.
             if settled && bound.client.may_skip_consent(&bound.redirect_uri) && !asking.prompts("consent") {
-                return issue(cx, request, bound, asking, session, caller);
+                return issue(cx, bound, asking, visitor);
             }
             if asking.prompts("none") {
                 return Err(ProtocolError::new(ErrorCode::ConsentRequired, "The user has not allowed this yet.").into());
             }
-            ask(cx, request, bound, &asking, known, session)
+            ask(cx, request, bound, &asking, known, visitor)
         }
     }
 }
@@ -389,15 +400,15 @@ fn need_login(cx: &Cx, request: &AuthorizeRequest, asking: &Asking, again: bool)
 }
 
 /// Whether `prompt` or `max_age` want a login later than the session's.
-fn login_is_too_old(cx: &Cx, request: &AuthorizeRequest, asking: &Asking, session: &Session) -> bool {
-    if asking.max_age.is_some_and(|seconds| cx.now.since(session.auth_time).as_secs() > seconds) {
+fn login_is_too_old(cx: &Cx, request: &AuthorizeRequest, asking: &Asking, visitor: &Visitor) -> bool {
+    if asking.max_age.is_some_and(|seconds| cx.now.since(visitor.auth_time).as_secs() > seconds) {
         return true;
     }
     if !asking.prompts("login") && !asking.prompts("select_account") {
         return false;
     }
     let since: Option<i64> = request.params.get_lenient(LOGIN_AFTER).and_then(|text| text.parse().ok());
-    since.is_none_or(|since| session.auth_time.unix_micros() < since)
+    since.is_none_or(|since| visitor.auth_time.unix_micros() < since)
 }
 
 fn ask(
@@ -406,11 +417,11 @@ fn ask(
     bound: &Bound,
     asking: &Asking,
     known: Scope,
-    session: &Session,
+    visitor: &Visitor,
 ) -> Result<AuthorizeOutcome, Stop> {
     let pending = PendingRequest {
         id: mint::name(26),
-        session_id: session.id.clone(),
+        session_id: visitor.session_id.clone(),
         parameters: serde_json::to_string(&request.params).map_err(AppError::internal)?,
         created: cx.now,
         expires_at: cx.now.plus(cx.env.config.oauth.consent()),
@@ -436,30 +447,28 @@ fn remember(cx: &mut Cx, request: &AuthorizeRequest, bound: &Bound, scope: &Scop
     Ok(())
 }
 
-fn issue(
-    cx: &mut Cx,
-    request: &AuthorizeRequest,
-    bound: &Bound,
-    asking: Asking,
-    session: &Session,
-    caller: &Caller,
-) -> Result<AuthorizeOutcome, Stop> {
+fn issue(cx: &mut Cx, bound: &Bound, asking: Asking, visitor: &Visitor) -> Result<AuthorizeOutcome, Stop> {
     let secret = mint::secret(mint::Kind::AuthorizationCode);
     let code = AuthorizationCode {
         id: mint::id(cx.now),
         client_id: bound.client.client_id.clone(),
-        user: caller.name().to_owned(),
+        user: visitor.caller.name().to_owned(),
         redirect_uri: bound.redirect_uri.clone(),
         redirect_uri_sent: bound.sent,
         scope: asking.scope,
         nonce: asking.nonce,
         code_challenge: asking.code_challenge,
-        auth_time: session.auth_time,
+        auth_time: visitor.auth_time,
         created: cx.now,
         expires_at: cx.now.plus(cx.env.config.oauth.code()),
         state: CodeState::Issued,
     };
     codes::insert_code(cx.conn, &code, &SecretHash::of(&secret))?;
-    let answer = vec![("code", secret)];
-    Ok(AuthorizeOutcome::Redirect(Redirection::new(&bound.redirect_uri, asking.mode, answer, asking.state.as_deref(), cx.env.public_url.as_str())))
+    let to = To {
+        app_name: &bound.client.app_name,
+        redirect_uri: &bound.redirect_uri,
+        mode: asking.mode,
+        state: asking.state.as_deref(),
+    };
+    Ok(AuthorizeOutcome::Redirect(Redirection::new(to, vec![("code", secret)], cx.env.public_url.as_str())))
 }

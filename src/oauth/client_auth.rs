@@ -107,6 +107,12 @@ fn secret_is_right(cx: &Cx, presented: Option<&str>, stored: &[clients::StoredSe
 /// No hash: what is compared when there is no client.
 const NOBODY: &str = "-------------------------------------------";
 
+/// Which client a request names, before anything is proven; for limits and logs.
+pub fn named_client(params: &Params, authorization: Option<&str>) -> Option<String> {
+    let in_header = authorization.and_then(decode_basic).map(|(client_id, _)| client_id);
+    in_header.or_else(|| params.get_lenient("client_id").map(str::to_owned))
+}
+
 /// Reads the one credential of a request.
 fn presented(params: &Params, authorization: Option<&str>) -> Result<Presented, ProtocolError> {
     let client_id = params.get("client_id")?;

@@ -20,6 +20,7 @@ pub mod redirect;
 pub mod revoke;
 pub mod token;
 
+pub use client_auth::named_client;
 pub use error::{ErrorCode, ProtocolError};
 pub use params::Params;
 

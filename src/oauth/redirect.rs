@@ -27,9 +27,19 @@ impl ResponseMode {
     }
 }
 
+/// Who an answer goes to.
+pub(super) struct To<'a> {
+    pub app_name: &'a str,
+    pub redirect_uri: &'a str,
+    pub mode: ResponseMode,
+    pub state: Option<&'a str>,
+}
+
 /// Where the browser goes, and with what.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Redirection {
+    /// The app that is waiting there.
+    pub app_name: String,
     /// The validated redirect URI, as raw text.
     pub redirect_uri: String,
     pub params: Params,
@@ -38,23 +48,22 @@ pub struct Redirection {
 
 impl Redirection {
     /// An answer with `state` and the issuer (RFC 9207) added.
-    pub(super) fn new(redirect_uri: &str, mode: ResponseMode, answer: Vec<(&str, String)>, state: Option<&str>, issuer: &str) -> Self {
+    pub(super) fn new(to: To<'_>, answer: Vec<(&str, String)>, issuer: &str) -> Self {
         let params = answer
             .into_iter()
-            .map(|(name, value)| (name, value))
-            .chain(state.map(|state| ("state", state.to_owned())))
+            .chain(to.state.map(|state| ("state", state.to_owned())))
             .chain([("iss", issuer.to_owned())])
             .collect();
-        Self { redirect_uri: redirect_uri.to_owned(), params, mode }
+        Self { app_name: to.app_name.to_owned(), redirect_uri: to.redirect_uri.to_owned(), params, mode: to.mode }
     }
 
     /// A refusal as an answer (RFC 6749 section 4.1.2.1).
-    pub(super) fn refusal(redirect_uri: &str, mode: ResponseMode, error: &ProtocolError, state: Option<&str>, issuer: &str) -> Self {
+    pub(super) fn refusal(to: To<'_>, error: &ProtocolError, issuer: &str) -> Self {
         let mut answer = vec![("error", error.code.as_str().to_owned())];
         if let Some(description) = &error.description {
             answer.push(("error_description", printable(description)));
         }
-        Self::new(redirect_uri, mode, answer, state, issuer)
+        Self::new(to, answer, issuer)
     }
 
     /// The whole URL for [`ResponseMode::Query`]. The redirect URI's own text is left as it is: a
@@ -81,7 +90,8 @@ mod tests {
     use super::*;
 
     fn to(uri: &str) -> Redirection {
-        Redirection::new(uri, ResponseMode::Query, vec![("code", "c".into())], Some("s&t"), "https://a.example")
+        let to = To { app_name: "App", redirect_uri: uri, mode: ResponseMode::Query, state: Some("s&t") };
+        Redirection::new(to, vec![("code", "c".into())], "https://a.example")
     }
 
     #[test]

@@ -36,7 +36,8 @@ pub fn make(seal: &SealKey, now: Instant, algorithm: SigningAlgorithm, state: Ke
     }
 }
 
-/// Makes and keeps what is missing: at first start a current and a next key of every algorithm.
+/// Makes and keeps what is missing, at first start a current and a next key of every algorithm, and
+/// puts all into the environment.
 ///
 /// # Errors
 /// [`AppError`] from the database.
@@ -61,6 +62,15 @@ pub fn ensure(db: &Db, env: &Env) -> Result<(), AppError> {
             .or_else(|error| if db.lookup_blocking(|conn, _| Ok(has(&signing_keys::list_keys(conn)?)))? { Ok(()) } else { Err(error) })?;
         }
     }
+    reload(db, env)
+}
+
+/// Reads the keys into the environment again, after they changed here or elsewhere.
+///
+/// # Errors
+/// [`AppError`] from the database, and when a key does not open with this seal key.
+pub fn reload(db: &Db, env: &Env) -> Result<(), AppError> {
+    env.set_signing_keys(db.lookup_blocking(|conn, _| load(conn, &env.seal))?);
     Ok(())
 }
 
