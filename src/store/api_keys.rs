@@ -67,7 +67,11 @@ pub fn find_by_key(conn: &mut Conn, key: &str) -> Result<Option<(ApiKey, SecretF
 /// # Errors
 /// [`StoreError`] from the database.
 pub fn find_key_of(conn: &mut Conn, user: &str, name: &str) -> Result<Option<String>, StoreError> {
-    Ok(api_keys::table.filter(api_keys::user_name.eq(user).and(api_keys::name.eq(name))).select(api_keys::api_key).first(conn).optional()?)
+    Ok(api_keys::table
+        .filter(api_keys::user_name.eq(user).and(api_keys::name.eq(name)))
+        .select(api_keys::api_key)
+        .first(conn)
+        .optional()?)
 }
 
 /// A user's keys: name, public half, creation, last use.

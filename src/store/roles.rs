@@ -10,7 +10,14 @@ use crate::domain::Instant;
 ///
 /// # Errors
 /// [`StoreError`] from the database.
-pub fn insert_role_if_missing(conn: &mut Conn, now: Instant, name: &str, desk_access: bool, is_custom: bool, owner: &str) -> Result<bool, StoreError> {
+pub fn insert_role_if_missing(
+    conn: &mut Conn,
+    now: Instant,
+    name: &str,
+    desk_access: bool,
+    is_custom: bool,
+    owner: &str,
+) -> Result<bool, StoreError> {
     if find_role(conn, name)?.is_some() {
         return Ok(false);
     }
@@ -44,7 +51,10 @@ pub fn find_role(conn: &mut Conn, name: &str) -> Result<Option<bool>, StoreError
 /// # Errors
 /// [`StoreError`] from the database.
 pub fn any_opens_desk(conn: &mut Conn, names: &[String]) -> Result<bool, StoreError> {
-    let found: Option<String> =
-        roles::table.filter(roles::name.eq_any(names.to_vec()).and(roles::desk_access.eq(true)).and(roles::disabled.eq(false))).select(roles::name).first(conn).optional()?;
+    let found: Option<String> = roles::table
+        .filter(roles::name.eq_any(names.to_vec()).and(roles::desk_access.eq(true)).and(roles::disabled.eq(false)))
+        .select(roles::name)
+        .first(conn)
+        .optional()?;
     Ok(found.is_some())
 }

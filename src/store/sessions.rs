@@ -48,7 +48,13 @@ pub fn find_by_hash(conn: &mut Conn, sid: &SecretHash) -> Result<Option<Session>
 ///
 /// # Errors
 /// [`StoreError`] from the database.
-pub fn insert_session(conn: &mut Conn, session: &Session, sid: &SecretHash, ip: Option<&str>, user_agent: Option<&str>) -> Result<(), StoreError> {
+pub fn insert_session(
+    conn: &mut Conn,
+    session: &Session,
+    sid: &SecretHash,
+    ip: Option<&str>,
+    user_agent: Option<&str>,
+) -> Result<(), StoreError> {
     diesel::insert_into(sessions::table)
         .values((
             sessions::id.eq(&session.id),
@@ -111,6 +117,7 @@ pub fn revoke_sessions_of(conn: &mut Conn, user: &str, but: Option<&str>) -> Res
 /// # Errors
 /// [`StoreError`] from the database.
 pub fn purge_expired(conn: &mut Conn, before: Instant, limit: i64) -> Result<usize, StoreError> {
-    let ids: Vec<String> = sessions::table.filter(sessions::expires_at.lt(before.naive_utc())).select(sessions::id).limit(limit).load(conn)?;
+    let ids: Vec<String> =
+        sessions::table.filter(sessions::expires_at.lt(before.naive_utc())).select(sessions::id).limit(limit).load(conn)?;
     Ok(diesel::delete(sessions::table.filter(sessions::id.eq_any(ids))).execute(conn)?)
 }

@@ -195,7 +195,8 @@ pub fn insert_role_of(conn: &mut Conn, now: Instant, name: &str, role: &str, own
     if known.is_some() {
         return Ok(());
     }
-    let last: Option<i32> = user_roles::table.filter(user_roles::user_name.eq(name)).select(diesel::dsl::max(user_roles::idx)).first(conn)?;
+    let last: Option<i32> =
+        user_roles::table.filter(user_roles::user_name.eq(name)).select(diesel::dsl::max(user_roles::idx)).first(conn)?;
     let at = now.naive_utc();
     diesel::insert_into(user_roles::table)
         .values((
@@ -244,7 +245,8 @@ pub fn update_password_hash_if(conn: &mut Conn, name: &str, old: &str, new: &str
 /// # Errors
 /// [`StoreError`] from the database.
 pub fn update_enabled(conn: &mut Conn, now: Instant, name: &str, enabled: bool) -> Result<bool, StoreError> {
-    let changed = diesel::update(users::table.find(name)).set((users::enabled.eq(enabled), users::modified.eq(now.naive_utc()))).execute(conn)?;
+    let changed =
+        diesel::update(users::table.find(name)).set((users::enabled.eq(enabled), users::modified.eq(now.naive_utc()))).execute(conn)?;
     Ok(changed == 1)
 }
 
@@ -262,6 +264,8 @@ pub fn update_user_type(conn: &mut Conn, name: &str, user_type: UserType) -> Res
 /// [`StoreError`] from the database.
 pub fn update_last_login(conn: &mut Conn, now: Instant, name: &str, ip: Option<&str>) -> Result<(), StoreError> {
     let at: NaiveDateTime = now.naive_utc();
-    diesel::update(users::table.find(name)).set((users::last_login.eq(at), users::last_active.eq(at), users::last_ip.eq(ip))).execute(conn)?;
+    diesel::update(users::table.find(name))
+        .set((users::last_login.eq(at), users::last_active.eq(at), users::last_ip.eq(ip)))
+        .execute(conn)?;
     Ok(())
 }
