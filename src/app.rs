@@ -1,1 +1,201 @@
-//! (room under construction)
+//! The composition root: from settings to a running server. `serve`, `demo` and every test build
+//! the application here, so what is tested is what runs.
+
+mod bootstrap;
+mod seal;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::web::{self, Data, Payload};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use secrecy::SecretString;
+
+use crate::config::{Config, ConfigError};
+use crate::cx::{Clock, Env};
+use crate::error::AppError;
+use crate::http::request_log::RequestLog;
+use crate::http::{self, State, extract, respond};
+use crate::store::{self, Db, DatabaseUrl, StoreError};
+use crate::telemetry::Metrics;
+use crate::{background, frappe, pages};
+
+/// What an embedder or a test may replace.
+#[derive(Default)]
+pub struct Parts {
+    pub clock: Clock,
+}
+
+/// Why the application did not start, in one line.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("cannot listen on {address}: {cause}")]
+    Listen { address: SocketAddr, cause: std::io::Error },
+    #[error("cannot use the database: {0}")]
+    Store(#[from] StoreError),
+    #[error("{0}")]
+    Seal(String),
+    #[error("cannot prepare the database: {0}")]
+    Prepare(#[from] AppError),
+    #[error("cannot use the certificate: {0}")]
+    Tls(String),
+    #[error("cannot start the server: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// A server that is bound and ready to run.
+pub struct Application {
+    server: Server,
+    metrics: Option<Server>,
+    address: SocketAddr,
+    state: Data<State>,
+    first_password: Option<SecretString>,
+}
+
+/// The database and environment without a server; for commands that work beside one.
+pub struct Workshop {
+    pub db: Db,
+    pub env: Arc<Env>,
+    /// Administrator's new password, when this start made the database.
+    pub first_password: Option<SecretString>,
+}
+
+impl Workshop {
+    /// Opens the database, applies migrations, makes what is missing.
+    ///
+    /// # Errors
+    /// [`StartError`] in one line.
+    pub fn open(config: Config, parts: Parts, address: SocketAddr) -> Result<Self, StartError> {
+        let public_url = config.public_url(address)?;
+        let url = DatabaseUrl::parse(&config.database.url).map_err(|error| ConfigError(error.to_string()))?;
+        let settings = store::Settings {
+            lookup_connections: config.database.lookup_connections,
+            query_connections: config.database.query_connections,
+            write_connections: config.database.write_connections,
+            query_deadline: std::time::Duration::from_secs(config.database.query_deadline),
+            ..store::Settings::default()
+        };
+        let seal = seal::find(&config, &url)?;
+        let db = Db::open(&url, settings)?;
+        let seal = seal::settle(seal, &db, &url)?;
+        let env = Arc::new(Env::new(config, public_url, seal, parts.clock, crate::doctype::Registry::builtin()));
+        let first_password = bootstrap::run(&db, &env)?;
+        Ok(Self { db, env, first_password })
+    }
+}
+
+impl Application {
+    /// Binds the address, opens the database, makes what is missing.
+    ///
+    /// # Errors
+    /// [`StartError`] in one line.
+    pub async fn build(config: Config, parts: Parts) -> Result<Self, StartError> {
+        let listen = config.server.listen;
+        let listener = TcpListener::bind(listen).map_err(|cause| StartError::Listen { address: listen, cause })?;
+        let address = listener.local_addr()?;
+        let tls = http::tls::load(&config.server).map_err(StartError::Tls)?;
+        let metrics_listen = config.server.metrics_listen;
+        let workers = match config.server.workers {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            set => set,
+        };
+        let Workshop { db, env, first_password } = Workshop::open(config, parts, address)?;
+        db.watch_other_processes();
+        background::start(&db, &env);
+        let state = Data::new(State::new(env, db));
+        let shared = state.clone();
+        let server = HttpServer::new(move || App::new().app_data(shared.clone()).default_service(web::to(entry))).workers(workers).shutdown_timeout(10);
+        let server = match tls {
+            Some(tls) => server.listen_rustls_0_23(listener, tls)?,
+            None => server.listen(listener)?,
+        };
+        let metrics = match metrics_listen {
+            Some(listen) => Some(serve_metrics(listen)?),
+            None => None,
+        };
+        Ok(Self { server: server.run(), metrics, address, state, first_password })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The issuer.
+    pub fn public_url(&self) -> &str {
+        self.state.env.public_url.as_str()
+    }
+
+    /// Its database.
+    pub fn db(&self) -> &Db {
+        &self.state.db
+    }
+
+    /// Its environment.
+    pub fn env(&self) -> Arc<Env> {
+        Arc::clone(&self.state.env)
+    }
+
+    /// Administrator's password, when this start made the database and nobody chose one.
+    pub fn first_password(&self) -> Option<&SecretString> {
+        self.first_password.as_ref()
+    }
+
+    /// Stops the server from elsewhere.
+    pub fn stop_handle(&self) -> ServerHandle {
+        self.server.handle()
+    }
+
+    /// Serves until SIGTERM or SIGINT (or the stop handle): stops accepting, finishes what runs.
+    ///
+    /// # Errors
+    /// An I/O error of the server.
+    pub async fn run(self) -> std::io::Result<()> {
+        if let Some(metrics) = self.metrics {
+            actix_web::rt::spawn(metrics);
+        }
+        self.server.await
+    }
+}
+
+fn serve_metrics(listen: SocketAddr) -> Result<Server, StartError> {
+    let metrics = Metrics::install()?;
+    let listener = TcpListener::bind(listen).map_err(|cause| StartError::Listen { address: listen, cause })?;
+    let render = move || {
+        let metrics = metrics.clone();
+        async move { HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(metrics.render()) }
+    };
+    Ok(HttpServer::new(move || App::new().route("/metrics", web::get().to(render.clone()))).workers(1).disable_signals().listen(listener)?.run())
+}
+
+/// Every request comes in here and goes to its door.
+async fn entry(request: HttpRequest, payload: Payload, state: Data<State>) -> HttpResponse {
+    let path = request.path();
+    if path.starts_with("/api/") || (path == "/" && is_command(&request)) {
+        return frappe::dispatch(&state, &request, payload).await;
+    }
+    let mut log = RequestLog::new(request.method().clone(), extract::client_address(&request, &state.env.config.server.trusted_proxies));
+    let mut response = match path {
+        "/health/live" => {
+            log.route = "/health/live";
+            http::health::live()
+        }
+        "/health/ready" => {
+            log.route = "/health/ready";
+            http::health::ready(&state).await
+        }
+        _ if path.starts_with("/.well-known/") => http::oauth::well_known(&state, &request, &mut log).await,
+        _ => pages::handle(&state, &request, payload, &mut log).await,
+    };
+    respond::finish(&mut response);
+    log.finish(response.status());
+    response
+}
+
+/// The old Python client posts `cmd=<method>` to `/`.
+fn is_command(request: &HttpRequest) -> bool {
+    request.method() == actix_web::http::Method::POST || request.query_string().split('&').any(|pair| pair.starts_with("cmd="))
+}

@@ -34,6 +34,7 @@ pub struct Env {
     pub seal: SealKey,
     pub clock: Clock,
     pub limits: Limits,
+    pub settled: Settled,
     doctypes: RwLock<Arc<Registry>>,
     signing: RwLock<Arc<Vec<SigningKey>>>,
 }
@@ -42,7 +43,16 @@ impl Env {
     /// Puts the environment together; doctypes and signing keys are loaded by `app`.
     pub fn new(config: Config, public_url: PublicUrl, seal: SealKey, clock: Clock, doctypes: Registry) -> Self {
         let limits = Limits::new(&config.limits);
-        Self { config, public_url, seal, clock, limits, doctypes: RwLock::new(Arc::new(doctypes)), signing: RwLock::default() }
+        Self {
+            config,
+            public_url,
+            seal,
+            clock,
+            limits,
+            settled: Settled::default(),
+            doctypes: RwLock::new(Arc::new(doctypes)),
+            signing: RwLock::default(),
+        }
     }
 
     /// The doctypes as they are now.
@@ -68,6 +78,29 @@ impl Env {
     /// Replaces the signing keys.
     pub fn set_signing_keys(&self, keys: Vec<SigningKey>) {
         *self.signing.write().expect("no reader or writer of the keys panics") = Arc::new(keys);
+    }
+}
+
+/// When this process committed the winners of recent races. A request that arrived before that
+/// moment lost the race; one that arrived after it saw the answer, or stole it.
+#[derive(Clone)]
+pub struct Settled(moka::sync::Cache<String, Instant>);
+
+impl Default for Settled {
+    fn default() -> Self {
+        Self(moka::sync::Cache::builder().max_capacity(10_000).time_to_live(std::time::Duration::from_secs(60)).build())
+    }
+}
+
+impl Settled {
+    /// Remembers when the winner of the race for `id` was committed.
+    pub fn note(&self, id: String, at: Instant) {
+        self.0.insert(id, at);
+    }
+
+    /// When the winner of the race for `id` was committed, if it was here and lately.
+    pub fn at(&self, id: &str) -> Option<Instant> {
+        self.0.get(id)
     }
 }
 

@@ -1,1 +1,99 @@
-//! (room under construction)
+//! Work that no request waits for: purging what expired, in small batches; forgetting idle limits;
+//! reading signing keys again after they changed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::OAuthConfig;
+use crate::cx::Env;
+use crate::domain::Instant;
+use crate::error::AppError;
+use crate::store::{self, Conn, Db, StoreError};
+
+/// Rows that one batch removes at most, so that no writer waits long.
+const BATCH: i64 = 500;
+/// Time between two rounds.
+const ROUND: Duration = Duration::from_secs(60);
+/// How long expired tokens and codes are kept: a replayed code must still find what it bought.
+const KEEP_SPENT: Duration = Duration::from_secs(24 * 3600);
+/// How long a retired signing key still verifies: far longer than any id token lives.
+const KEEP_KEYS: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How long audit events are kept.
+const KEEP_AUDIT: Duration = Duration::from_secs(90 * 24 * 3600);
+
+/// One kind of row to remove: deletes a batch, says how many.
+type Purge = fn(&mut Conn, Instant, &OAuthConfig) -> Result<usize, StoreError>;
+
+/// Everything that expires. Grants go after their tokens, and a token's row stays for a while after
+/// its end, so that what a replayed code bought is still found.
+const PURGES: [(&str, Purge); 9] = [
+    ("purge sessions", |conn, now, _| store::sessions::purge_expired(conn, now, BATCH)),
+    ("purge pending requests", |conn, now, _| store::authorization_requests::purge_expired(conn, now, BATCH)),
+    ("purge codes", |conn, now, _| store::codes::purge_made_before(conn, now.minus(KEEP_SPENT), BATCH)),
+    ("purge access tokens", |conn, now, oauth| {
+        store::tokens::purge_access(conn, now.minus(KEEP_SPENT), now.minus(KEEP_SPENT + oauth.access_token()), BATCH)
+    }),
+    ("purge refresh tokens", |conn, now, oauth| {
+        store::tokens::purge_refresh(conn, now.minus(KEEP_SPENT), now.minus(KEEP_SPENT + oauth.refresh_idle()), BATCH)
+    }),
+    ("purge grants", |conn, now, _| store::grants::purge_expired(conn, now.minus(KEEP_SPENT), BATCH)),
+    ("purge signing keys", |conn, now, _| store::signing_keys::purge_retired(conn, now.minus(KEEP_KEYS))),
+    ("purge epochs", |conn, now, _| store::epochs::purge_before(conn, now.minus(Duration::from_secs(3600)))),
+    ("purge audit", |conn, now, _| store::audit::purge_before(conn, now.minus(KEEP_AUDIT))),
+];
+
+/// Starts the background thread; it ends when the database is closed everywhere else.
+pub fn start(db: &Db, env: &Arc<Env>) {
+    let (db, env) = (db.clone(), Arc::downgrade(env));
+    let run = move || {
+        let mut waited = Duration::ZERO;
+        let mut keys_generation = db.keys_generation();
+        while let Some(env) = env.upgrade() {
+            if db.keys_generation() != keys_generation {
+                keys_generation = db.keys_generation();
+                if let Err(error) = reload_keys(&db, &env) {
+                    tracing::error!(cause = %error, "signing keys not read again");
+                }
+            }
+            if waited >= ROUND {
+                waited = Duration::ZERO;
+                env.limits.shrink();
+                purge_all(&db, &env);
+            }
+            drop(env);
+            std::thread::sleep(Duration::from_millis(250));
+            waited += Duration::from_millis(250);
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("background".into()).spawn(run) {
+        tracing::error!(cause = %error, "background work does not run");
+    }
+}
+
+/// One round of purging; a kind that fails does not keep the others from running.
+pub fn purge_all(db: &Db, env: &Env) {
+    let now = env.clock.now();
+    for (name, purge) in PURGES {
+        loop {
+            let oauth = env.config.oauth.clone();
+            match db.write_blocking(name, move |conn, _| purge(conn, now, &oauth).map_err(AppError::from)) {
+                Ok(removed) if i64::try_from(removed).is_ok_and(|removed| removed >= BATCH) => {}
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::warn!(name, cause = %error, "purging failed");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Reads the signing keys again after they changed, here or in another process.
+///
+/// # Errors
+/// [`AppError`] from the database, or when a key does not open.
+pub fn reload_keys(db: &Db, env: &Env) -> Result<(), AppError> {
+    let keys = db.lookup_blocking(|conn, _| crate::oidc::keys::load(conn, &env.seal))?;
+    env.set_signing_keys(keys);
+    Ok(())
+}

@@ -1,1 +1,21 @@
-//! (room under construction)
+//! HTTP plumbing: what every door needs and no flow may know.
+//!
+//! [`state::State`] is what handlers share and how they reach the flows; [`extract`] turns a request
+//! into plain facts; [`body`] and [`params`] read bodies within bounds; [`login`] and [`gate`] check passwords; [`respond`] builds answers; [`cors`] and
+//! [`cookies`] say what browsers may see; [`request_log`] writes the one line per request.
+
+pub mod body;
+pub mod cookies;
+pub mod cors;
+pub mod extract;
+pub mod gate;
+pub mod health;
+pub mod login;
+pub mod oauth;
+pub mod params;
+pub mod request_log;
+pub mod respond;
+pub mod state;
+pub mod tls;
+
+pub use state::State;

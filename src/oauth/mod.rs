@@ -1,1 +1,34 @@
-//! (room under construction)
+//! The OAuth 2.0 authorization server: `authorize`, the token endpoint and its grants, revocation,
+//! introspection, and the registry of clients.
+//!
+//! The only room that names `oxide_auth`, whose state machines run over our own store
+//! ([`endpoint`]). Knows neither HTTP nor HTML nor Frappe: requests come in as [`Params`], outcomes
+//! go out as values that the doors translate. A refusal is a value too, so that it commits.
+//!
+//! To add a grant type, add a file and a row in [`grants`].
+
+pub mod authorize;
+mod client_auth;
+pub mod clients;
+mod endpoint;
+mod error;
+pub mod grants;
+pub mod introspect;
+mod issued;
+mod params;
+pub mod redirect;
+pub mod revoke;
+pub mod token;
+
+pub use client_auth::named_client;
+pub use error::{ErrorCode, ProtocolError};
+pub use params::Params;
+
+/// What the discovery documents announce of this room.
+pub fn offer(issuer: &str) -> crate::oidc::discovery::Offer<'_> {
+    crate::oidc::discovery::Offer {
+        issuer,
+        grant_types: grants::GRANTS.iter().map(|grant| grant.name).collect(),
+        response_modes: redirect::ResponseMode::ALL.iter().map(|mode| mode.as_str()).collect(),
+    }
+}

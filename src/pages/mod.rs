@@ -1,1 +1,54 @@
-//! (room under construction)
+//! HTML pages: each a struct of plain data and a template of the same name, nothing else.
+//!
+//! | page | struct | template | posts |
+//! | --- | --- | --- | --- |
+//! | log in | [`LoginView`] | `account/login.html` | `usr`, `pwd`, `redirect_to` to [`paths::LOGIN`] |
+//! | log out? | [`LogoutView`] | `account/logout.html` | `csrf_token`, `redirect_to` to [`paths::LOGOUT`] |
+//! | who am I | [`HomeView`] | `account/home.html` | the same |
+//! | may this app? | [`ConsentView`] | `oauth/consent.html` | `request`, `decision` (`allow`, `deny`), `csrf_token` to [`paths::APPROVE`] |
+//! | answer by form | [`FormPostView`] | `oauth/form_post.html` | the answer's fields to the redirect URI |
+//! | it went wrong | [`ErrorView`] | `error.html` | |
+//! | something to say | [`MessageView`] | `message.html` | |
+//!
+//! A view knows neither requests nor the store: a door fills it in and sends what `render` gives,
+//! under the headers of [`policy`]. Whatever somebody else chose (the name of an app, of a user)
+//! is shown through the filter `shown` of [`display`], and linked only as a [`WebLink`].
+//!
+//! To add a page: a struct here, a template that extends `layout.html`, a line above, a row in
+//! `hostile_values_stay_inside_their_elements`.
+
+pub mod assets;
+mod consent;
+mod display;
+mod error;
+mod form_post;
+mod home;
+mod login;
+mod logout;
+mod message;
+pub mod policy;
+mod routes;
+mod scope_lines;
+#[cfg(test)]
+mod tests;
+
+pub use consent::{ConsentView, Destination};
+pub use display::WebLink;
+pub(crate) use display::filters;
+pub use error::ErrorView;
+pub use form_post::FormPostView;
+pub use home::HomeView;
+pub use login::LoginView;
+pub use logout::LogoutView;
+pub use message::{MessageLink, MessageView};
+pub use routes::{csrf_token, error_page, handle, local_path, page};
+pub use scope_lines::{ScopeLine, Weight, scope_lines};
+
+/// Where the forms of these pages post to.
+pub mod paths {
+    pub const LOGIN: &str = "/login";
+    pub const LOGOUT: &str = "/logout";
+    pub const HOME: &str = "/";
+    /// Frappe's name for the answer to the consent page.
+    pub const APPROVE: &str = "/api/method/frappe.integrations.oauth2.approve";
+}

@@ -60,6 +60,7 @@ type LaterJob = Box<dyn FnOnce(&mut Conn) -> Result<(), StoreError> + Send>;
 pub struct Effects {
     forget: Vec<String>,
     later: Vec<(&'static str, LaterJob)>,
+    committed: Vec<Box<dyn FnOnce() + Send>>,
     keys_changed: bool,
 }
 
@@ -73,6 +74,11 @@ impl Effects {
     /// A small write after the answer, which may be dropped.
     pub fn later(&mut self, name: &'static str, job: impl FnOnce(&mut Conn) -> Result<(), StoreError> + Send + 'static) {
         self.later.push((name, Box::new(job)));
+    }
+
+    /// Something to note in memory as soon as the transaction is durable, before it is answered.
+    pub fn committed(&mut self, note: impl FnOnce() + Send + 'static) {
+        self.committed.push(Box::new(note));
     }
 
     /// The signing keys changed and are to be read anew.
@@ -360,6 +366,9 @@ impl Db {
 
     /// Carries out what a committed job wanted done.
     pub fn carry_out(&self, effects: Effects) {
+        for note in effects.committed {
+            note();
+        }
         for subject in &effects.forget {
             self.0.epochs.bump(subject);
         }

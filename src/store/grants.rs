@@ -124,3 +124,12 @@ pub fn purge_expired(conn: &mut Conn, before: Instant, limit: i64) -> Result<usi
         oauth_grants::table.filter(oauth_grants::expires_at.lt(before.naive_utc())).select(oauth_grants::id).limit(limit).load(conn)?;
     Ok(diesel::delete(oauth_grants::table.filter(oauth_grants::id.eq_any(ids))).execute(conn)?)
 }
+
+/// Ends every family there is. Returns how many.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn revoke_all(conn: &mut Conn, now: Instant) -> Result<usize, StoreError> {
+    let target = oauth_grants::table.filter(oauth_grants::revoked_at.is_null());
+    Ok(diesel::update(target).set(oauth_grants::revoked_at.eq(now.naive_utc())).execute(conn)?)
+}

@@ -124,6 +124,15 @@ pub fn revoke_without_grant_of_user(conn: &mut Conn, now: Instant, user: &str) -
     Ok(diesel::update(target).set(oauth_access_tokens::revoked_at.eq(now.naive_utc())).execute(conn)?)
 }
 
+/// Revokes every token that belongs to no grant (client_credentials). Returns how many.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn revoke_all_without_grant(conn: &mut Conn, now: Instant) -> Result<usize, StoreError> {
+    let target = oauth_access_tokens::table.filter(oauth_access_tokens::grant_id.is_null().and(oauth_access_tokens::revoked_at.is_null()));
+    Ok(diesel::update(target).set(oauth_access_tokens::revoked_at.eq(now.naive_utc())).execute(conn)?)
+}
+
 /// A token of this client that is still in force, if any: what keeps the client from being deleted.
 ///
 /// # Errors

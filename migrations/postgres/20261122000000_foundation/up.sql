@@ -235,6 +235,8 @@ CREATE TABLE signing_keys (
     activated_at TIMESTAMP,
     retired_at TIMESTAMP
 );
+-- One key signs and one waits, per algorithm, however many processes start at once.
+CREATE UNIQUE INDEX signing_keys_in_use ON signing_keys (algorithm, state) WHERE state <> 'retired';
 
 -- What other processes must hear: subjects whose cached credentials are no longer to be trusted.
 CREATE TABLE credential_epochs (

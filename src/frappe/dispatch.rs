@@ -1,0 +1,314 @@
+//! The one way in: from an actix request under `/api/` (or `cmd=` on `/`) to a handler, and from
+//! its answer or error to Frappe's shapes.
+
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::{Method as HttpMethod, StatusCode};
+use actix_web::web::{Bytes, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use percent_encoding::percent_decode_str;
+
+use super::call::{Body, Call, Reply, Verb};
+use super::exceptions::Exception;
+use super::registry::{self, Door, Method};
+use super::{envelope, resource_v1};
+use crate::auth::{Identity, RequestFacts, csrf};
+use crate::domain::limit::Limit;
+use crate::error::{AppError, Denied};
+use crate::http::body::{self, BodyError};
+use crate::http::cookies::{self, CookieChange};
+use crate::http::cors::{self, Sharing};
+use crate::http::extract;
+use crate::http::params::Params;
+use crate::http::request_log::RequestLog;
+use crate::http::{State, respond};
+use crate::pages;
+
+/// What a path leads to.
+enum Target {
+    Method(&'static Method),
+    /// A method that does not exist, by name.
+    UnknownMethod(String),
+    /// `/api/resource/…` and `/api/v1/resource/…`.
+    Resource { doctype: String, name: Option<String> },
+    Nothing,
+}
+
+impl Target {
+    fn of_path(path: &str) -> Result<Self, AppError> {
+        let Some(rest) = path.strip_prefix("/api/") else { return Ok(Self::Nothing) };
+        let rest = rest.strip_prefix("v1/").unwrap_or(rest);
+        if let Some(method) = rest.strip_prefix("method/") {
+            // Frappe ignores whatever follows the method's name.
+            let name = method.split('/').next().unwrap_or_default();
+            return Ok(Self::of_method(&decode(name)?));
+        }
+        if let Some(resource) = rest.strip_prefix("resource/") {
+            let (doctype, name) = resource.split_once('/').unwrap_or((resource, ""));
+            let name = decode(name.strip_suffix('/').unwrap_or(name))?;
+            let doctype = decode(doctype)?;
+            return Ok(if doctype.is_empty() { Self::Nothing } else { Self::Resource { doctype, name: (!name.is_empty()).then_some(name) } });
+        }
+        Ok(Self::Nothing)
+    }
+
+    fn of_method(name: &str) -> Self {
+        registry::find(name).map_or_else(|| Self::UnknownMethod(name.to_owned()), Self::Method)
+    }
+
+    fn route(&self) -> &'static str {
+        match self {
+            Self::Method(method) => method.path,
+            Self::UnknownMethod(_) => "/api/method/?",
+            Self::Resource { name: None, .. } => "/api/resource/{doctype}",
+            Self::Resource { name: Some(_), .. } => "/api/resource/{doctype}/{name}",
+            Self::Nothing => "/api/?",
+        }
+    }
+
+    fn door(&self) -> Door {
+        match self {
+            Self::Method(method) => method.door,
+            Self::UnknownMethod(_) | Self::Resource { .. } | Self::Nothing => Door::Frappe,
+        }
+    }
+}
+
+/// Decodes a path segment; a plus sign stands for itself there.
+fn decode(segment: &str) -> Result<String, AppError> {
+    let text = percent_decode_str(segment).decode_utf8().map_err(|_| AppError::InvalidData("the path must be UTF-8".into()))?;
+    if text.contains('\0') {
+        return Err(AppError::InvalidData("the path must not contain NUL".into()));
+    }
+    Ok(text.into_owned())
+}
+
+/// Handles a request under `/api/`, or a `cmd=` call on `/`.
+pub async fn dispatch(state: &State, request: &HttpRequest, mut payload: Payload) -> HttpResponse {
+    let facts = extract::facts(request, &state.env.config.server.trusted_proxies);
+    let mut log = RequestLog::new(request.method().clone(), facts.address);
+    let mut response = handle(state, request, &mut payload, facts, &mut log).await;
+    respond::finish(&mut response);
+    log.finish(response.status());
+    response
+}
+
+async fn handle(state: &State, request: &HttpRequest, payload: &mut Payload, facts: RequestFacts<'_>, log: &mut RequestLog) -> HttpResponse {
+    let arrived_at = state.env.clock.now();
+    let target = Target::of_path(request.path());
+    let door = target.as_ref().map_or(Door::Frappe, Target::door);
+    let mut response = match body::read(request, payload, state.env.config.server.max_body).await {
+        Err(error) => {
+            log.cause = Some(format!("{error:?}"));
+            body_error(state, error, door)
+        }
+        Ok(body) => {
+            let mut session_expired = false;
+            let outcome = answer(state, request, facts, target, &body, arrived_at, log, &mut session_expired).await;
+            finish_reply(state, request, door, outcome, session_expired, log)
+        }
+    };
+    let sharing = match door {
+        Door::OAuth(sharing) | Door::OAuthUser(sharing) => sharing,
+        Door::Frappe => Sharing::Configured,
+    };
+    cors::apply(sharing, request, &mut response, state).await;
+    response
+}
+
+fn body_error(state: &State, error: BodyError, door: Door) -> HttpResponse {
+    let status = match error {
+        BodyError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        BodyError::Broken => StatusCode::BAD_REQUEST,
+    };
+    if door != Door::Frappe {
+        return respond::json_no_store(status, r#"{"error":"invalid_request","error_description":"request body is too large or broke off"}"#);
+    }
+    // Frappe answers these two from its HTTP layer, as a plain page.
+    let title = status.canonical_reason().unwrap_or("Error");
+    let mut response = pages::error_page(state, status, title, "The request body is too large or broke off.", "Send less, in one piece.");
+    // The rest of the body is not read, so the connection cannot be used again.
+    response.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
+    response
+}
+
+#[expect(clippy::too_many_arguments, reason = "the parts of one request, taken apart by the caller")]
+async fn answer(
+    state: &State,
+    request: &HttpRequest,
+    facts: RequestFacts<'_>,
+    target: Result<Target, AppError>,
+    body: &Bytes,
+    arrived_at: crate::domain::Instant,
+    log: &mut RequestLog,
+    session_expired: &mut bool,
+) -> Result<(Reply, Option<Identity>), AppError> {
+    let verb = Verb::of(request.method());
+    let mut target = target?;
+    let door = target.door();
+    log.route = target.route();
+    if let Door::OAuth(_) = door {
+        // An Authorization header here is the client's own; a user's credentials are not looked at.
+        state.env.limits.check(Limit::Request, &crate::auth::address::limit_key(facts.address))?;
+        if verb == Verb::Options {
+            return Ok((Reply::response(HttpResponse::Ok().finish()), None));
+        }
+        let params = Params::read(request, body)?;
+        let call = Call { state, request, facts, identity: Identity::guest(false), params, verb, arrived_at };
+        return Ok((call_method(&target, call).await?, None));
+    }
+    let identity = match state.identify(&facts).await {
+        Ok(identity) => identity,
+        Err(error) => {
+            // Guessing credentials is counted like everything else.
+            state.env.limits.check(Limit::Request, &crate::auth::address::limit_key(facts.address))?;
+            return Err(error);
+        }
+    };
+    *session_expired = identity.session_expired;
+    log.scheme = identity.caller.via.as_str();
+    if identity.caller.is_guest() {
+        state.env.limits.check(Limit::Request, &crate::auth::address::limit_key(facts.address))?;
+    } else {
+        log.caller = Some(identity.caller.name().to_owned());
+        state.env.limits.check(Limit::Request, identity.caller.name())?;
+    }
+    if verb == Verb::Options {
+        return Ok((Reply::response(HttpResponse::Ok().content_type("text/plain; charset=utf-8").finish()), None));
+    }
+    let mut params = Params::read(request, body)?;
+    if request.path() == "/" {
+        let command = params.take_text("cmd").unwrap_or_default();
+        target = Target::of_method(&command);
+        log.route = target.route();
+    }
+    let rules = csrf::Rules { security: &state.env.config.security, seal: &state.env.seal, public_url: state.env.public_url.as_str() };
+    let field = params.take_text("csrf_token");
+    csrf::check(&rules, &identity, &facts, field.as_deref())?;
+    let keep = identity.clone();
+    let call = Call { state, request, facts, identity, params, verb, arrived_at };
+    let reply = match target {
+        Target::Method(_) => call_method(&target, call).await?,
+        // Frappe answers a guest 403 for a name it might know and 417 for one it cannot know.
+        Target::UnknownMethod(name) if is_internal(&name) => return Err(AppError::NotPermitted(Denied::Method(name))),
+        Target::UnknownMethod(name) => return Err(AppError::NoSuchMethod(name)),
+        Target::Resource { doctype, name } => resource_v1::handle(call, doctype, name).await?,
+        Target::Nothing => return Err(AppError::NoSuchPath),
+    };
+    Ok((reply, Some(keep)))
+}
+
+/// Functions of Frappe that exist but are no API methods (transcript 296).
+fn is_internal(name: &str) -> bool {
+    matches!(name, "frappe.get_all" | "frappe.get_doc" | "frappe.get_list" | "frappe.db.sql" | "frappe.db.get_value" | "frappe.db.set_value" | "frappe.set_user" | "frappe.throw")
+}
+
+async fn call_method(target: &Target, call: Call<'_>) -> Result<Reply, AppError> {
+    let Target::Method(method) = target else { return Err(AppError::NoSuchPath) };
+    if !method.guest && call.identity.caller.is_guest() {
+        // Frappe: 403 for an expired session too, here: 401, because the documents say so.
+        return Err(if call.identity.session_expired { AppError::SessionExpired } else { AppError::NotPermitted(Denied::Method(method.path.to_owned())) });
+    }
+    if !method.verbs.contains(&call.verb) {
+        if method.door == Door::Frappe {
+            return Err(AppError::NotPermitted(Denied::Verb));
+        }
+        let allow = method.verbs.iter().map(|verb| verb.as_str()).collect::<Vec<_>>().join(", ");
+        let body = format!(r#"{{"error":"invalid_request","error_description":"Unsupported request method {}"}}"#, call.verb.as_str());
+        let mut response = respond::json_no_store(StatusCode::METHOD_NOT_ALLOWED, body);
+        respond::set(&mut response, "allow", &allow);
+        return Ok(Reply::response(response));
+    }
+    if let Some(scope) = &call.identity.caller.scope
+        && !scope.allows_method(method.path, method.scopes)
+    {
+        return Err(AppError::InsufficientScope { needed: format!("method:{}", method.path) });
+    }
+    (method.handler)(call).await
+}
+
+/// Puts a reply or an error into its shape, with cookies.
+fn finish_reply(state: &State, request: &HttpRequest, door: Door, outcome: Result<(Reply, Option<Identity>), AppError>, session_expired: bool, log: &mut RequestLog) -> HttpResponse {
+    match outcome {
+        Ok((reply, identity)) => {
+            let mut response = match reply.body {
+                Body::Message(value) if !session_expired => envelope::message(&value),
+                Body::Message(value) => flat(serde_json::json!({"message": value}), true),
+                Body::Data(status, json) => envelope::data(status, &json),
+                Body::Flat(value) => flat(value, session_expired),
+                Body::Response(response) => response,
+            };
+            let change = match reply.cookies {
+                CookieChange::Keep if session_expired => CookieChange::Clear,
+                CookieChange::Keep => renewal(request, identity.as_ref()),
+                change => change,
+            };
+            cookies::apply(&change, &mut response, state);
+            response
+        }
+        Err(error) => {
+            log.note_error(&error);
+            error_response(state, request, door, &error, session_expired)
+        }
+    }
+}
+
+/// A session whose expiry slid gets its cookie again, with the new age.
+fn renewal(request: &HttpRequest, identity: Option<&Identity>) -> CookieChange {
+    if !identity.is_some_and(|identity| identity.renewed) {
+        return CookieChange::Keep;
+    }
+    match extract::facts(request, &[]).sid {
+        Some(sid) => CookieChange::Renew { sid: sid.to_owned() },
+        None => CookieChange::Keep,
+    }
+}
+
+fn flat(mut value: serde_json::Value, session_expired: bool) -> HttpResponse {
+    if session_expired && let Some(object) = value.as_object_mut() {
+        object.insert("session_expired".into(), 1.into());
+    }
+    respond::json(StatusCode::OK, value.to_string())
+}
+
+/// An error in the shape of its door: Frappe's JSON, a page, or RFC 6749's JSON.
+fn error_response(state: &State, request: &HttpRequest, door: Door, error: &AppError, session_expired: bool) -> HttpResponse {
+    let exception = Exception::from(error);
+    let mut response = if matches!(door, Door::OAuth(_)) || (matches!(door, Door::OAuthUser(_)) && extract::wants_json(request)) {
+        crate::http::oauth::error_response(error, exception.status)
+    } else if extract::wants_json(request) {
+        respond::json(exception.status, envelope::error_body(&exception, session_expired))
+    } else {
+        let text = exception.text.as_deref().filter(|text| !text.contains('<')).unwrap_or("You cannot do this, or are not logged in any more.");
+        pages::error_page(state, exception.status, exception.title, text, "Go back, or log in again.")
+    };
+    if let Some(after) = exception.retry_after {
+        respond::retry_after(&mut response, after);
+    }
+    if let Some(challenge) = challenge(state, request, error, &exception) {
+        respond::set(&mut response, "www-authenticate", &challenge);
+    }
+    if (exception.clears_cookies || session_expired) && *request.method() != HttpMethod::OPTIONS {
+        cookies::apply(&CookieChange::Clear, &mut response, state);
+    }
+    if let Some(value) = exception.retry_after.filter(|_| exception.status == StatusCode::TOO_MANY_REQUESTS) {
+        let reset = value.as_secs().max(1).to_string();
+        respond::set(&mut response, "x-ratelimit-remaining", "0");
+        respond::set(&mut response, "x-ratelimit-reset", &reset);
+    }
+    if exception.status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    response
+}
+
+/// `WWW-Authenticate` (RFC 6750 section 3, RFC 9728 section 5.1): where to get a token, and what was wrong with this one.
+fn challenge(state: &State, request: &HttpRequest, error: &AppError, exception: &Exception) -> Option<String> {
+    let metadata = format!(r#"resource_metadata="{}/.well-known/oauth-protected-resource""#, state.env.public_url.as_str());
+    let with_bearer = extract::text(request.headers(), &header::AUTHORIZATION).is_some_and(|value| value.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer ")));
+    match error {
+        AppError::InsufficientScope { needed } => Some(format!(r#"Bearer error="insufficient_scope", scope="{needed}", {metadata}"#)),
+        AppError::Unauthenticated if with_bearer => Some(format!(r#"Bearer error="invalid_token", {metadata}"#)),
+        _ if exception.status == StatusCode::UNAUTHORIZED => Some(format!("Bearer {metadata}")),
+        _ => None,
+    }
+}

@@ -1,0 +1,65 @@
+//! `login`, `logout`, `frappe.auth.*`, `ping`.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use serde_json::json;
+
+use crate::auth::login::{self, LoginAttempt};
+use crate::auth::{Via, csrf, session};
+use crate::error::AppError;
+use crate::frappe::call::{Answer, Body, Call, Reply};
+use crate::frappe::envelope;
+use crate::frappe::exceptions::Exception;
+use crate::http::cookies::CookieChange;
+use crate::http::login::log_in;
+use crate::http::respond;
+
+/// `{"message": "pong"}`.
+pub fn ping(_: Call<'_>) -> Answer<'_> {
+    Box::pin(async { Ok(Reply::message("pong")) })
+}
+
+/// The user's id.
+pub fn get_logged_user(call: Call<'_>) -> Answer<'_> {
+    Box::pin(async move { Ok(Reply::message(call.identity.caller.name())) })
+}
+
+/// Logs in with `usr` and `pwd` and starts a session.
+pub fn login(call: Call<'_>) -> Answer<'_> {
+    Box::pin(async move {
+        let rules = csrf::Rules { security: &call.state.env.config.security, seal: &call.state.env.seal, public_url: call.state.env.public_url.as_str() };
+        // Frappe: a login may come from anywhere, even by GET; here a browser must send it from
+        // our own page, because logging somebody in as somebody else is an attack too.
+        csrf::refuse_foreign(&rules, &call.facts)?;
+        let (usr, pwd) = (call.params.text("usr"), call.params.text("pwd"));
+        let attempt = LoginAttempt::new(usr.as_deref(), pwd.as_deref(), call.facts.address, call.facts.user_agent)?;
+        match log_in(call.state, attempt).await? {
+            Ok((started, user)) => {
+                let (message, home_page) = login::greeting(user.user_type);
+                let body = json!({"message": message, "home_page": home_page, "full_name": user.full_name});
+                let reply = Reply { body: Body::Flat(body), cookies: CookieChange::Keep };
+                Ok(reply.starting(started.sid, user))
+            }
+            // A refusal is committed (it is counted), so it comes as a value; Frappe sends no cookies with it.
+            Err(text) => {
+                let exception = Exception::from(&AppError::LoginRefused(text));
+                Ok(Reply::response(respond::json(StatusCode::UNAUTHORIZED, envelope::error_body(&exception, false))))
+            }
+        }
+    })
+}
+
+/// Ends the session of the cookie; other sessions and approved apps go on.
+pub fn logout(call: Call<'_>) -> Answer<'_> {
+    Box::pin(async move {
+        if let Via::Session { id } = call.identity.caller.via.clone() {
+            let user = call.identity.caller.name().to_owned();
+            let ip = call.facts.address.to_string();
+            call.state.write("logout", move |cx| session::end(cx, &id, &user, Some(&ip))).await?;
+        }
+        // The answer is the guest's view whoever asked, as in Frappe 15.
+        let body = json!({"message": "No App", "home_page": "/login", "full_name": "Guest"});
+        let reply = Reply::response(HttpResponse::Ok().insert_header(("content-type", "application/json")).body(body.to_string()));
+        Ok(reply.clearing())
+    })
+}

@@ -1,0 +1,6 @@
+//! Handlers of API methods, one file per Python module whose names they carry.
+
+pub mod auth;
+pub mod oauth2;
+pub mod sessions;
+pub mod user;

@@ -1,0 +1,286 @@
+//! `frappe.integrations.oauth2.*`: Frappe's names for the OAuth and OpenID Connect endpoints. Their
+//! answers are RFC-shaped JSON, redirects and pages, never Frappe's envelope.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::auth::address::limit_key;
+use crate::auth::{Via, csrf};
+use crate::domain::Scope;
+use crate::domain::client::SigningAlgorithm;
+use crate::domain::limit::Limit;
+use crate::domain::scope::doctype_word;
+use crate::error::AppError;
+use crate::frappe::call::{Answer, Call, Reply, Verb};
+use crate::http::{State, extract, oauth as door, respond};
+use crate::oauth::authorize::{self, AuthorizeOutcome, AuthorizeRequest, ConsentView, Decision, Visitor};
+use crate::oauth::introspect::{self, IntrospectOutcome, IntrospectRequest};
+use crate::oauth::redirect::{Redirection, ResponseMode};
+use crate::oauth::revoke::{self, RevokeOutcome, RevokeRequest};
+use crate::oauth::token::{self, TokenOutcome, TokenRequest};
+use crate::oauth::{self, Params, ProtocolError};
+use crate::oidc::id_token::UnsignedIdToken;
+use crate::oidc::{discovery, keys, userinfo};
+use crate::pages;
+use crate::pages::policy::Policy;
+
+/// Where `authorize` is; logins lead back to it.
+const AUTHORIZE: &str = "/api/method/frappe.integrations.oauth2.authorize";
+
+/// Starts an authorization (RFC 6749 section 4.1.1), by GET or POST.
+pub fn authorize(call: Call<'_>) -> Answer<'_> {
+    Box::pin(async move {
+        let request = authorize_request(&call);
+        start(&call, request).await
+    })
+}
+
+/// By POST the answer of the consent page, or full parameters with a CSRF token as Frappe's own
+/// page sends them; by GET the same as [`authorize`]: a link alone never allows anything.
+pub fn approve(call: Call<'_>) -> Answer<'_> {
+    Box::pin(async move {
+        let request = authorize_request(&call);
+        if call.verb != Verb::Post {
+            return start(&call, request).await;
+        }
+        let decision = call.params.text("decision");
+        let Some(visitor) = visitor(&call) else {
+            let text = "You are not logged in any more. Go back to the app and start again.";
+            return match decision {
+                Some(_) => answer(&call, None, &request, AuthorizeOutcome::Refuse(ProtocolError::invalid_request(text))).await,
+                None => start(&call, request).await,
+            };
+        };
+        if let Some(decision) = decision {
+            let decision = Decision {
+                pending_id: call.params.text("request").unwrap_or_default(),
+                // Whatever is not clearly yes is no.
+                allow: decision == "allow",
+                ip: request.ip.clone(),
+            };
+            let who = visitor.clone();
+            let outcome = call.state.write("decide", move |cx| authorize::decide(cx, &who, &decision)).await?;
+            return answer(&call, Some(&visitor), &request, outcome).await;
+        }
+        // Without a CSRF token that was asked for and proven, a POST says no more than a link.
+        if !call.identity.csrf_issued {
+            return start(&call, request).await;
+        }
+        let (who, asked) = (visitor.clone(), request.clone());
+        let outcome = call.state.write("approve", move |cx| authorize::approve(cx, &asked, &who)).await?;
+        answer(&call, Some(&visitor), &request, outcome).await
+    })
+}
+
+fn authorize_request(call: &Call<'_>) -> AuthorizeRequest {
+    AuthorizeRequest { params: Params::new(call.params.pairs()), ip: Some(call.facts.address.to_string()) }
+}
+
+/// The session's user. An API key or token is not a login.
+fn visitor(call: &Call<'_>) -> Option<Visitor> {
+    let Via::Session { id } = &call.identity.caller.via else { return None };
+    Some(Visitor { session_id: id.clone(), auth_time: call.identity.auth_time?, caller: call.identity.caller.clone() })
+}
+
+async fn start(call: &Call<'_>, request: AuthorizeRequest) -> Result<Reply, AppError> {
+    let visitor = visitor(call);
+    let (who, asked) = (visitor.clone(), request.clone());
+    let outcome = match who {
+        // A code or a pending request is written for a user only.
+        Some(who) => call.state.write("authorize", move |cx| authorize::authorize(cx, &asked, Some(&who))).await?,
+        None => call.state.lookup(move |cx| authorize::authorize(cx, &asked, None)).await?,
+    };
+    answer(call, visitor.as_ref(), &request, outcome).await
+}
+
+async fn answer(call: &Call<'_>, visitor: Option<&Visitor>, request: &AuthorizeRequest, outcome: AuthorizeOutcome) -> Result<Reply, AppError> {
+    let response = match (outcome, visitor) {
+        (AuthorizeOutcome::NeedLogin { params, login_hint, again }, _) => respond::redirect(&login_path(&params, login_hint.as_deref(), again)),
+        (AuthorizeOutcome::NeedConsent(view), Some(visitor)) => consent_page(call.state, visitor, request, *view).await?,
+        (AuthorizeOutcome::NeedConsent(_), None) => return Err(AppError::internal("consent asked of nobody")),
+        (AuthorizeOutcome::Redirect(redirection), _) => redirected(call.state, redirection),
+        (AuthorizeOutcome::Refuse(error), _) => refused(call, &error),
+    };
+    Ok(Reply::response(response))
+}
+
+/// The login page, which leads back to `authorize` with these parameters.
+fn login_path(params: &Params, login_hint: Option<&str>, again: bool) -> String {
+    let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let mut path = format!("{}?redirect-to={}", pages::paths::LOGIN, encode(&format!("{AUTHORIZE}?{}", params.to_query())));
+    if let Some(hint) = login_hint {
+        path.push_str(&format!("&login_hint={}", encode(hint)));
+    }
+    if again {
+        path.push_str("&again=1");
+    }
+    path
+}
+
+async fn consent_page(state: &State, visitor: &Visitor, request: &AuthorizeRequest, view: ConsentView) -> Result<HttpResponse, AppError> {
+    let user = &visitor.caller.user.user;
+    let link = |uri: &Option<String>| uri.as_deref().and_then(pages::WebLink::new);
+    let client = view.client;
+    let page = pages::ConsentView {
+        site_name: state.env.config.site.name.clone(),
+        app_name: client.app_name,
+        logo: link(&client.logo_uri),
+        destination: pages::Destination::of(&view.redirect_uri),
+        verified: view.verified,
+        client_uri: link(&client.client_uri),
+        tos_uri: link(&client.tos_uri),
+        policy_uri: link(&client.policy_uri),
+        scopes: scope_lines(state, &view.scope),
+        scope_text: view.scope.to_string(),
+        legacy_no_pkce: client.legacy_no_pkce,
+        user_full_name: user.full_name.clone(),
+        user_email: user.email.clone(),
+        switch_user_to: login_path(&request.params, None, true),
+        pending_id: view.pending_id,
+        csrf_token: pages::csrf_token(state, &visitor.session_id, &user.name).await?,
+    };
+    let policy = Policy { redirect_uri: Some(&view.redirect_uri), logo: page.logo.as_ref(), ..Policy::default() };
+    Ok(pages::page(StatusCode::OK, &page, &policy))
+}
+
+fn scope_lines(state: &State, scope: &Scope) -> Vec<pages::ScopeLine> {
+    let doctypes = state.env.doctypes();
+    pages::scope_lines(scope, |word| doctypes.iter().find(|doctype| doctype_word(&doctype.name) == word).map(|doctype| doctype.name.clone()))
+}
+
+fn redirected(state: &State, redirection: Redirection) -> HttpResponse {
+    match redirection.mode {
+        ResponseMode::Query => respond::redirect(&redirection.url()),
+        ResponseMode::FormPost => {
+            let view = pages::FormPostView {
+                site_name: state.env.config.site.name.clone(),
+                app_name: redirection.app_name,
+                fields: redirection.params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+                redirect_uri: redirection.redirect_uri,
+            };
+            let policy = Policy { redirect_uri: Some(&view.redirect_uri), script: true, ..Policy::default() };
+            pages::page(StatusCode::OK, &view, &policy)
+        }
+    }
+}
+
+/// An error page, or Frappe's JSON for callers that accept nothing else.
+fn refused(call: &Call<'_>, error: &ProtocolError) -> HttpResponse {
+    if extract::wants_json(call.request) {
+        return door::refusal_of_authorize(error);
+    }
+    let text = error.description.as_deref().unwrap_or("The app sent a request that cannot be answered.");
+    let mut response = pages::error_page(call.state, StatusCode::BAD_REQUEST, "Invalid Request", text, "Go back to the app. If it happens again, tell its makers.");
+    door::with_cause(&mut response, error);
+    response
+}
+
+/// What a client sent in the `Authorization` header. One that cannot be read is still one.
+fn authorization(call: &Call<'_>) -> Option<String> {
+    call.facts.authorization.map(|header| header.unwrap_or_default().to_owned())
+}
+
+/// The token endpoint (RFC 6749 section 3.2); a form or JSON.
+pub fn get_token(call: Call<'_>) -> Answer<'_> {
+    Box::pin(async move {
+        if !call.request.query_string().is_empty() {
+            return Ok(Reply::response(door::refusal(&ProtocolError::invalid_request("URL query parameters are not allowed"))));
+        }
+        let request = TokenRequest {
+            params: Params::new(call.params.pairs()),
+            authorization: authorization(&call),
+            arrived_at: call.arrived_at,
+            ip: Some(call.facts.address.to_string()),
+        };
+        // Per client and address: anybody may name any client, and must not use up its budget from elsewhere.
+        let client = oauth::named_client(&request.params, request.authorization.as_deref()).unwrap_or_default();
+        call.state.env.limits.check(Limit::GetToken, &format!("{client} {}", limit_key(call.facts.address)))?;
+        match call.state.write("token", move |cx| token::token(cx, &request)).await? {
+            TokenOutcome::Refused(error) => Ok(Reply::response(door::refusal(&error))),
+            TokenOutcome::Issued(reply) => {
+                let id_token = match &reply.id_token {
+                    Some(unsigned) => Some(sign(call.state, unsigned.clone()).await?),
+                    None => None,
+                };
+                Ok(Reply::response(respond::json_no_store(StatusCode::OK, reply.to_json(id_token).to_string())))
+            }
+        }
+    })
+}
+
+/// Signs an id token, RSA off the async threads: it takes longer than everything else together.
+async fn sign(state: &State, unsigned: UnsignedIdToken) -> Result<String, AppError> {
+    let key = state.env.signing_key(unsigned.algorithm).ok_or_else(|| AppError::internal("no signing key"))?;
+    match unsigned.algorithm {
+        SigningAlgorithm::Es256 => key.sign(&unsigned.claims).map_err(AppError::internal),
+        SigningAlgorithm::Rs256 => {
+            let signed = tokio::task::spawn_blocking(move || key.sign(&unsigned.claims)).await;
+            signed.map_err(AppError::internal)?.map_err(AppError::internal)
+        }
+    }
+}
+
+/// Token revocation (RFC 7009).
+pub fn revoke_token(call: Call<'_>) -> Answer<'_> {
+    Box::pin(async move {
+        let request = RevokeRequest {
+            params: Params::new(call.params.pairs()),
+            authorization: authorization(&call),
+            ip: Some(call.facts.address.to_string()),
+        };
+        Ok(Reply::response(match call.state.write("revoke", move |cx| revoke::revoke(cx, &request)).await? {
+            RevokeOutcome::Done => respond::json_no_store(StatusCode::OK, "{}"),
+            RevokeOutcome::Refused(error) => door::refusal(&error),
+        }))
+    })
+}
+
+/// Token introspection (RFC 7662), for clients with a secret and for System Managers.
+pub fn introspect_token(call: Call<'_>) -> Answer<'_> {
+    Box::pin(async move {
+        let manager = manager(&call).await?;
+        let request = IntrospectRequest { params: Params::new(call.params.pairs()), authorization: authorization(&call) };
+        Ok(Reply::response(match call.state.lookup(move |cx| introspect::introspect(cx, &request, manager.as_ref())).await? {
+            IntrospectOutcome::Reply(body) => respond::json_no_store(StatusCode::OK, body.to_string()),
+            IntrospectOutcome::Refused(error) => door::refusal(&error),
+        }))
+    })
+}
+
+/// The user who asks with an API key (`token`) or a session of our own pages. `Basic` here is a client's.
+async fn manager(call: &Call<'_>) -> Result<Option<crate::auth::Caller>, AppError> {
+    match call.facts.authorization {
+        Some(Ok(header)) if header.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("token ")) => {}
+        Some(_) => return Ok(None),
+        None if call.facts.sid.is_none() || call.params.text("client_id").is_some() => return Ok(None),
+        None => {
+            let env = &call.state.env;
+            let rules = csrf::Rules { security: &env.config.security, seal: &env.seal, public_url: env.public_url.as_str() };
+            csrf::refuse_foreign(&rules, &call.facts)?;
+        }
+    }
+    let identity = call.state.identify(&call.facts).await?;
+    Ok((!identity.caller.is_guest()).then_some(identity.caller))
+}
+
+/// Userinfo (OpenID Connect Core section 5.3).
+pub fn openid_profile(call: Call<'_>) -> Answer<'_> {
+    Box::pin(async move {
+        let body = userinfo::openid_profile(&call.identity.caller, call.state.env.public_url.as_str())?;
+        Ok(Reply::response(respond::json_no_store(StatusCode::OK, body.to_string())))
+    })
+}
+
+/// The key set (RFC 7517).
+pub fn jwks(call: Call<'_>) -> Answer<'_> {
+    Box::pin(async move { Ok(Reply::response(door::public_document(&keys::jwks(&call.state.env.signing_keys())))) })
+}
+
+/// Frappe's own name for the discovery document.
+pub fn openid_configuration(call: Call<'_>) -> Answer<'_> {
+    Box::pin(async move {
+        let document = discovery::openid_configuration(&oauth::offer(call.state.env.public_url.as_str()));
+        Ok(Reply::response(door::public_document(&document)))
+    })
+}

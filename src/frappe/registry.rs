@@ -1,0 +1,85 @@
+//! The table of API methods: name, whether guests may call it, verbs, scopes, handler.
+//!
+//! `ostiary methods` prints it. To add a method: a handler in `methods/<python_module>.rs` and a row here.
+
+use super::call::{Handler, Verb};
+use super::methods::{auth, oauth2, sessions, user};
+use crate::domain::scope::IDENTITY;
+use crate::http::cors::Sharing;
+
+/// A row of the table.
+pub struct Method {
+    /// The dotted path, as clients call it.
+    pub path: &'static str,
+    /// Whether it may be called without credentials.
+    pub guest: bool,
+    pub verbs: &'static [Verb],
+    /// Scopes that reach it besides `all` and its own `method:` word.
+    pub scopes: &'static [&'static str],
+    pub door: Door,
+    pub handler: Handler,
+}
+
+/// Whose shapes a method's errors have, and who authenticates its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// Frappe's envelope; the caller is identified before the handler runs.
+    Frappe,
+    /// RFC-shaped JSON; an `Authorization` header is the client's, not a user's, and cookies count
+    /// for nothing.
+    OAuth(Sharing),
+    /// RFC-shaped, acting for the user of a session or token (authorize, approve, userinfo).
+    OAuthUser(Sharing),
+}
+
+use Verb::{Delete, Get, Post, Put};
+
+const ANY: &[Verb] = &[Get, Post, Put, Delete];
+const SAFE_OR_POST: &[Verb] = &[Get, Post];
+const POST: &[Verb] = &[Post];
+const GET: &[Verb] = &[Get];
+
+const fn method(path: &'static str, guest: bool, verbs: &'static [Verb], scopes: &'static [&'static str], handler: Handler) -> Method {
+    Method { path, guest, verbs, scopes, door: Door::Frappe, handler }
+}
+
+const fn oauth(path: &'static str, verbs: &'static [Verb], door: Door, handler: Handler) -> Method {
+    Method { path, guest: true, verbs, scopes: &IDENTITY, door, handler }
+}
+
+/// Every API method, by name.
+pub static METHODS: &[Method] = &[
+    method("frappe.auth.get_logged_user", false, ANY, &IDENTITY, auth::get_logged_user),
+    method("frappe.core.doctype.user.user.generate_keys", false, POST, &[crate::domain::scope::ADMIN_CREDENTIALS], user::generate_keys),
+    oauth("frappe.integrations.oauth2.approve", SAFE_OR_POST, Door::OAuthUser(Sharing::Configured), oauth2::approve),
+    oauth("frappe.integrations.oauth2.authorize", SAFE_OR_POST, Door::OAuthUser(Sharing::Configured), oauth2::authorize),
+    oauth("frappe.integrations.oauth2.get_token", POST, Door::OAuth(Sharing::PublicClients), oauth2::get_token),
+    oauth("frappe.integrations.oauth2.introspect_token", POST, Door::OAuth(Sharing::Configured), oauth2::introspect_token),
+    oauth("frappe.integrations.oauth2.jwks", GET, Door::OAuth(Sharing::Anyone), oauth2::jwks),
+    oauth("frappe.integrations.oauth2.openid_configuration", GET, Door::OAuth(Sharing::Anyone), oauth2::openid_configuration),
+    oauth("frappe.integrations.oauth2.openid_profile", SAFE_OR_POST, Door::OAuthUser(Sharing::PublicClients), oauth2::openid_profile),
+    oauth("frappe.integrations.oauth2.revoke_token", POST, Door::OAuth(Sharing::PublicClients), oauth2::revoke_token),
+    method("frappe.ping", true, ANY, &IDENTITY, auth::ping),
+    method("frappe.sessions.get_csrf_token", false, GET, &[], sessions::get_csrf_token),
+    method("login", true, POST, &[], auth::login),
+    method("logout", true, POST, &[], auth::logout),
+    method("ping", true, ANY, &IDENTITY, auth::ping),
+];
+
+/// The row of a method.
+pub fn find(path: &str) -> Option<&'static Method> {
+    METHODS.binary_search_by(|method| method.path.cmp(path)).ok().map(|index| &METHODS[index])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_so_that_find_finds_every_row() {
+        for method in METHODS {
+            assert!(find(method.path).is_some_and(|found| std::ptr::eq(found, method)), "{}", method.path);
+        }
+        assert!(find("frappe.nosuch").is_none());
+    }
+}

@@ -1,0 +1,474 @@
+//! The authorization endpoint (RFC 6749 section 4.1.1): a user meets a client.
+//!
+//! In order: client and redirect URI (a bad one is an error page, never a redirect); the rest of the
+//! request (errors go to the client); who is logged in; what they allowed before; the consent page.
+//! Knows sessions only: an API key is not a login.
+
+use oxide_auth::code_grant::authorization::{Authorization, Error, Input, Output};
+use oxide_auth::code_grant::error::AuthorizationErrorType;
+use oxide_auth::primitives::grant::{Extensions, Value};
+use oxide_auth::primitives::registrar::{ClientUrl, Registrar as _, RegistrarError};
+
+use super::endpoint::{Asked, SettledClient, grantable};
+use super::error::{ErrorCode, ProtocolError, Stop};
+use super::grants::AUTHORIZATION_CODE;
+use super::params::Params;
+use super::redirect::{Redirection, ResponseMode, To};
+use crate::audit::{self, AuditEvent};
+use crate::auth::Caller;
+use crate::cx::Cx;
+use crate::domain::Scope;
+use crate::domain::client::Client;
+use crate::domain::grant::{AuthorizationCode, CodeState};
+use crate::domain::Instant;
+use crate::error::AppError;
+use crate::secrets::{SecretHash, mint};
+use crate::store::authorization_requests::{self, PendingRequest};
+use crate::store::{clients, codes, consents};
+
+/// The user in front of the browser: a live session.
+#[derive(Clone, Debug)]
+pub struct Visitor {
+    pub session_id: String,
+    /// When they last proved who they are.
+    pub auth_time: Instant,
+    pub caller: Caller,
+}
+
+/// A request to the authorization endpoint.
+#[derive(Clone, Debug)]
+pub struct AuthorizeRequest {
+    pub params: Params,
+    /// The address it came from, for the audit log.
+    pub ip: Option<String>,
+}
+
+/// What the authorization endpoint answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AuthorizeOutcome {
+    /// Log in, then come back with these parameters.
+    NeedLogin {
+        params: Params,
+        login_hint: Option<String>,
+        /// Whether a login is wanted although there is a session.
+        again: bool,
+    },
+    NeedConsent(Box<ConsentView>),
+    Redirect(Redirection),
+    /// An error page: the client or its redirect URI is not to be trusted with an answer.
+    Refuse(ProtocolError),
+}
+
+/// What a consent page asks: may `client` have `scope`, and hear of it at `redirect_uri`?
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConsentView {
+    /// What the form posts back, with the session's CSRF token.
+    pub pending_id: String,
+    pub client: Client,
+    /// The validated redirect URI.
+    pub redirect_uri: String,
+    pub scope: Scope,
+    /// What the user allowed this client before.
+    pub known: Scope,
+    /// Whether an administrator vouches for the client; one that registered itself has nobody.
+    pub verified: bool,
+}
+
+/// Added to the parameters on the way to a login that `prompt=login` asked for: a login from then
+/// on satisfies it.
+const LOGIN_AFTER: &str = "login_after";
+
+/// Starts an authorization, or finishes it at once where consent is remembered or not needed.
+/// `approve` by GET is the same: a link alone never allows anything.
+///
+/// # Errors
+/// [`AppError`] for faults only.
+pub fn authorize(cx: &mut Cx, request: &AuthorizeRequest, visitor: Option<&Visitor>) -> Result<AuthorizeOutcome, AppError> {
+    run(cx, request, visitor, Consent::Ask)
+}
+
+/// `approve` by POST with full parameters, as Frappe's own page sends them. The caller has checked
+/// the session's CSRF token, which only a page of ours can know: it stands for pressing Allow.
+///
+/// # Errors
+/// [`AppError`] for faults only.
+pub fn approve(cx: &mut Cx, request: &AuthorizeRequest, visitor: &Visitor) -> Result<AuthorizeOutcome, AppError> {
+    run(cx, request, Some(visitor), Consent::Given)
+}
+
+/// Allow or Deny for a request whose consent page this session was shown.
+///
+/// # Errors
+/// [`AppError`] for faults only.
+pub fn decide(cx: &mut Cx, visitor: &Visitor, decision: &Decision) -> Result<AuthorizeOutcome, AppError> {
+    let Some(parameters) = authorization_requests::consume_request(cx.conn, cx.now, &decision.pending_id, &visitor.session_id)? else {
+        let text = "This page has expired or was already answered. Go back to the app and start again.";
+        return Ok(AuthorizeOutcome::Refuse(ProtocolError::invalid_request(text)));
+    };
+    let params: Params = serde_json::from_str(&parameters).map_err(AppError::internal)?;
+    let request = AuthorizeRequest { params, ip: decision.ip.clone() };
+    // Checked anew: the client may have changed since the page was shown.
+    let consent = if decision.allow { Consent::Given } else { Consent::Denied };
+    run(cx, &request, Some(visitor), consent)
+}
+
+/// What a consent form posts.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    pub pending_id: String,
+    pub allow: bool,
+    /// The address it came from, for the audit log.
+    pub ip: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Consent {
+    Ask,
+    Given,
+    Denied,
+}
+
+fn run(
+    cx: &mut Cx,
+    request: &AuthorizeRequest,
+    visitor: Option<&Visitor>,
+    consent: Consent,
+) -> Result<AuthorizeOutcome, AppError> {
+    let bound = match bind(cx, &request.params) {
+        Ok(bound) => bound,
+        Err(Stop::Refused(error)) => return Ok(AuthorizeOutcome::Refuse(error)),
+        Err(Stop::Fault(error)) => return Err(error),
+    };
+    match answer(cx, request, &bound, visitor, consent) {
+        Ok(outcome) => Ok(outcome),
+        Err(Stop::Refused(error)) => {
+            // From here on the client may hear of errors, at the URI it registered.
+            let mode = mode(&request.params).unwrap_or(ResponseMode::Query);
+            let state = request.params.get_lenient("state");
+            let to = To { app_name: &bound.client.app_name, redirect_uri: &bound.redirect_uri, mode, state };
+            Ok(AuthorizeOutcome::Redirect(Redirection::refusal(to, &error, cx.env.public_url.as_str())))
+        }
+        Err(Stop::Fault(error)) => Err(error),
+    }
+}
+
+/// The client and the URI that will hear the answer.
+struct Bound {
+    client: Client,
+    redirect_uri: String,
+    /// Whether the request named it.
+    sent: bool,
+}
+
+fn bind(cx: &mut Cx, params: &Params) -> Result<Bound, Stop> {
+    let client_id = params.get("client_id")?.ok_or_else(|| ProtocolError::invalid_request("Missing client_id parameter."))?;
+    let client =
+        clients::find_client(cx.conn, client_id)?.ok_or_else(|| ProtocolError::invalid_request("Invalid client_id parameter value."))?;
+    let sent = params.get("redirect_uri")?;
+    let redirect_uri = match sent {
+        Some(uri) if url::Url::parse(uri).is_err() => return Err(ProtocolError::invalid_request("Invalid redirect URI.").into()),
+        Some(uri) if !client.matches_redirect_uri(uri) => return Err(ProtocolError::invalid_request("Mismatching redirect URI.").into()),
+        Some(uri) => uri,
+        None => client.implied_redirect_uri().ok_or_else(|| ProtocolError::invalid_request("Missing redirect_uri parameter."))?,
+    };
+    Ok(Bound { redirect_uri: redirect_uri.to_owned(), sent: sent.is_some(), client })
+}
+
+/// The rest of a request, read.
+struct Asking {
+    scope: Scope,
+    state: Option<String>,
+    nonce: Option<String>,
+    code_challenge: Option<String>,
+    mode: ResponseMode,
+    prompt: Vec<String>,
+    max_age: Option<u64>,
+    login_hint: Option<String>,
+}
+
+impl Asking {
+    fn prompts(&self, word: &str) -> bool {
+        self.prompt.iter().any(|known| known == word)
+    }
+}
+
+/// What OpenID Connect knows for `prompt`. Choosing another account is logging in again.
+const PROMPTS: [&str; 4] = ["none", "login", "consent", "select_account"];
+
+fn mode(params: &Params) -> Result<ResponseMode, ProtocolError> {
+    match params.get("response_mode")? {
+        None => Ok(ResponseMode::Query),
+        // A code in a fragment would be left in the history of pages that never asked for one.
+        Some(text) => ResponseMode::from_text(text).ok_or_else(|| {
+            let offered: Vec<&str> = ResponseMode::ALL.iter().map(|mode| mode.as_str()).collect();
+            ProtocolError::invalid_request(format!("response_mode must be one of {}.", offered.join(", ")))
+        }),
+    }
+}
+
+fn read(bound: &Bound, params: &Params) -> Result<Asking, Stop> {
+    let mode = mode(params)?;
+    let state = params.get("state")?;
+    if params.get("request")?.is_some() {
+        return Err(ProtocolError::new(ErrorCode::RequestNotSupported, "The request parameter is not supported.").into());
+    }
+    if params.get("request_uri")?.is_some() {
+        return Err(ProtocolError::new(ErrorCode::RequestUriNotSupported, "The request_uri parameter is not supported.").into());
+    }
+    for name in ["display", "ui_locales", "id_token_hint", "claims", "acr_values", LOGIN_AFTER] {
+        params.get(name)?;
+    }
+    // The machine would call a missing response_type an unsupported one.
+    let response_type = params.get("response_type")?.ok_or_else(|| ProtocolError::invalid_request("Missing response_type parameter."))?;
+    if !bound.client.may(AUTHORIZATION_CODE) {
+        return Err(ProtocolError::new(ErrorCode::UnauthorizedClient, "This client may not use authorization_code.").into());
+    }
+    let asked_scope = params
+        .get("scope")?
+        .map(Scope::parse)
+        .transpose()
+        .map_err(|error| ProtocolError::new(ErrorCode::InvalidScope, error.to_string()))?
+        .filter(|scope| !scope.is_empty());
+    let code_challenge = challenge(&bound.client, params)?;
+    let asked = Asked {
+        client_id: &bound.client.client_id,
+        redirect_uri: Some(&bound.redirect_uri),
+        scope: asked_scope.as_ref().map(Scope::to_string),
+        state,
+        response_type: Some(response_type),
+        ..Asked::default()
+    };
+    negotiate(&asked, &bound.client, code_challenge)?;
+    let prompt: Vec<String> =
+        params.get("prompt")?.unwrap_or_default().split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect();
+    if let Some(unknown) = prompt.iter().find(|word| !PROMPTS.contains(&word.as_str())) {
+        return Err(ProtocolError::invalid_request(format!("prompt {unknown} is not known.")).into());
+    }
+    if prompt.len() > 1 && prompt.iter().any(|word| word == "none") {
+        return Err(ProtocolError::invalid_request("prompt none cannot be combined with others.").into());
+    }
+    let max_age = params
+        .get("max_age")?
+        .map(str::parse)
+        .transpose()
+        .map_err(|_| ProtocolError::invalid_request("max_age must be a number of seconds."))?;
+    Ok(Asking {
+        // The machine's own scope has lost its order.
+        scope: grantable(&bound.client, asked_scope.as_ref()).ok_or_else(|| scope_too_wide(&bound.client))?,
+        state: state.map(str::to_owned),
+        nonce: params.get("nonce")?.map(str::to_owned),
+        code_challenge: code_challenge.map(str::to_owned),
+        mode,
+        prompt,
+        max_age,
+        login_hint: params.get("login_hint")?.map(str::to_owned),
+    })
+}
+
+/// The PKCE challenge (RFC 7636): S256 only, and demanded of public clients.
+fn challenge<'a>(client: &Client, params: &'a Params) -> Result<Option<&'a str>, ProtocolError> {
+    let (challenge, method) = (params.get("code_challenge")?, params.get("code_challenge_method")?);
+    match (challenge, method) {
+        (None, None) if client.needs_pkce() => {
+            // Frappe: PKCE is never demanded, here: of public clients, because a stolen code would be as good as a token.
+            Err(ProtocolError::invalid_request(
+                "Code challenge required: send code_challenge with code_challenge_method=S256. An old integration without PKCE needs \
+                 the field legacy_no_pkce of its OAuth Client (ostiary client add --kind old-frappe).",
+            ))
+        }
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(ProtocolError::invalid_request("code_challenge_method without code_challenge.")),
+        (Some(challenge), Some("S256")) => {
+            let well_formed = challenge.len() == 43 && challenge.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+            if well_formed {
+                Ok(Some(challenge))
+            } else {
+                Err(ProtocolError::invalid_request("code_challenge is not a SHA-256 in base64url."))
+            }
+        }
+        // Frappe: `plain`, also when no method is named, here: refused, because it protects nothing.
+        (Some(_), None | Some("plain")) => {
+            Err(ProtocolError::invalid_request("Transform algorithm not supported: code_challenge_method must be S256."))
+        }
+        (Some(_), Some(_)) => Err(ProtocolError::invalid_request("Transform algorithm not supported.")),
+    }
+}
+
+/// Drives oxide-auth's authorization machine over what was read.
+fn negotiate(asked: &Asked, client: &Client, code_challenge: Option<&str>) -> Result<(), Stop> {
+    let registrar = SettledClient(client);
+    let mut machine = Authorization::new(asked);
+    let mut input = Input::None;
+    loop {
+        input = match machine.advance(input) {
+            Output::Bind { client_id, redirect_uri } => {
+                let wanted = ClientUrl { client_id: client_id.into(), redirect_uri: redirect_uri.map(std::borrow::Cow::Owned) };
+                // Both were checked by `bind`, which shows an error page instead of staying silent.
+                let bound_client = registrar.bound_redirect(wanted).map_err(|_| AppError::internal("client and redirect URI changed"))?;
+                Input::Bound { request: asked, bound_client }
+            }
+            Output::Extend => {
+                let mut extensions = Extensions::new();
+                if let Some(challenge) = code_challenge {
+                    extensions.set_raw("pkce".to_owned(), Value::private(Some(challenge.to_owned())));
+                }
+                Input::Extended(extensions)
+            }
+            Output::Negotiate { bound_client, scope } => {
+                let pre_grant = registrar.negotiate(bound_client.clone(), scope).map_err(|error| match error {
+                    RegistrarError::Unspecified => Stop::from(scope_too_wide(client)),
+                    RegistrarError::PrimitiveError => AppError::internal("scope is not oxide-auth's").into(),
+                })?;
+                Input::Negotiated { pre_grant, state: None }
+            }
+            Output::Ok { .. } => return Ok(()),
+            Output::Err(error) => return Err(refused(error)),
+        };
+    }
+}
+
+fn scope_too_wide(client: &Client) -> ProtocolError {
+    ProtocolError::new(ErrorCode::InvalidScope, format!("This client may ask for: {}.", client.scope))
+}
+
+fn refused(mut error: Error) -> Stop {
+    let Some(description) = error.description() else { return AppError::internal("the authorization machine refused silently").into() };
+    let (code, text) = match description.kind() {
+        AuthorizationErrorType::UnsupportedResponseType => (ErrorCode::UnsupportedResponseType, "response_type must be code."),
+        AuthorizationErrorType::InvalidScope => (ErrorCode::InvalidScope, "The scope cannot be granted."),
+        AuthorizationErrorType::UnauthorizedClient => (ErrorCode::UnauthorizedClient, "This client may not use authorization_code."),
+        AuthorizationErrorType::AccessDenied => (ErrorCode::AccessDenied, "Access was denied."),
+        AuthorizationErrorType::InvalidRequest | AuthorizationErrorType::ServerError | AuthorizationErrorType::TemporarilyUnavailable => {
+            (ErrorCode::InvalidRequest, "The request is not well formed.")
+        }
+    };
+    ProtocolError::new(code, text).into()
+}
+
+fn answer(
+    cx: &mut Cx,
+    request: &AuthorizeRequest,
+    bound: &Bound,
+    visitor: Option<&Visitor>,
+    consent: Consent,
+) -> Result<AuthorizeOutcome, Stop> {
+    let asking = read(bound, &request.params)?;
+    let Some(visitor) = visitor else { return need_login(cx, request, &asking, false) };
+    let caller = &visitor.caller;
+    if consent == Consent::Ask && login_is_too_old(cx, request, &asking, visitor) {
+        return need_login(cx, request, &asking, true);
+    }
+    let allowed = clients::list_allowed_roles(cx.conn, &bound.client.client_id)?;
+    if !allowed.is_empty() && !allowed.iter().any(|allowed| caller.has_role(&allowed.role)) {
+        return Err(ProtocolError::new(ErrorCode::AccessDenied, "This app is not open to the roles of this user.").into());
+    }
+    match consent {
+        Consent::Denied => {
+            let event = AuditEvent::Denied { user: caller.name().to_owned(), client_id: bound.client.client_id.clone() };
+            audit::record(cx, request.ip.as_deref(), &event)?;
+            Err(ProtocolError::new(ErrorCode::AccessDenied, "The user denied the request.").into())
+        }
+        Consent::Given => {
+            remember(cx, request, bound, &asking.scope, caller)?;
+            issue(cx, bound, asking, visitor)
+        }
+        Consent::Ask => {
+            let known = consents::find_scope(cx.conn, caller.name(), &bound.client.client_id)?.unwrap_or_default();
+            let settled = bound.client.skip_authorization || known.covers(&asking.scope);
+            // Where another local program can pose as the client, each time is asked.
+            if settled && bound.client.may_skip_consent(&bound.redirect_uri) && !asking.prompts("consent") {
+                return issue(cx, bound, asking, visitor);
+            }
+            if asking.prompts("none") {
+                return Err(ProtocolError::new(ErrorCode::ConsentRequired, "The user has not allowed this yet.").into());
+            }
+            ask(cx, request, bound, &asking, known, visitor)
+        }
+    }
+}
+
+fn need_login(cx: &Cx, request: &AuthorizeRequest, asking: &Asking, again: bool) -> Result<AuthorizeOutcome, Stop> {
+    if asking.prompts("none") {
+        return Err(ProtocolError::new(ErrorCode::LoginRequired, "The user is not logged in, or not lately enough.").into());
+    }
+    let wants_fresh = again || asking.prompts("login") || asking.prompts("select_account");
+    let params = match wants_fresh && request.params.get_lenient(LOGIN_AFTER).is_none() {
+        true => request.params.with(LOGIN_AFTER, &cx.now.unix_micros().to_string()),
+        false => request.params.clone(),
+    };
+    Ok(AuthorizeOutcome::NeedLogin { params, login_hint: asking.login_hint.clone(), again })
+}
+
+/// Whether `prompt` or `max_age` want a login later than the session's.
+fn login_is_too_old(cx: &Cx, request: &AuthorizeRequest, asking: &Asking, visitor: &Visitor) -> bool {
+    if asking.max_age.is_some_and(|seconds| cx.now.since(visitor.auth_time).as_secs() > seconds) {
+        return true;
+    }
+    if !asking.prompts("login") && !asking.prompts("select_account") {
+        return false;
+    }
+    let since: Option<i64> = request.params.get_lenient(LOGIN_AFTER).and_then(|text| text.parse().ok());
+    since.is_none_or(|since| visitor.auth_time.unix_micros() < since)
+}
+
+fn ask(
+    cx: &mut Cx,
+    request: &AuthorizeRequest,
+    bound: &Bound,
+    asking: &Asking,
+    known: Scope,
+    visitor: &Visitor,
+) -> Result<AuthorizeOutcome, Stop> {
+    let pending = PendingRequest {
+        id: mint::name(26),
+        session_id: visitor.session_id.clone(),
+        parameters: serde_json::to_string(&request.params).map_err(AppError::internal)?,
+        created: cx.now,
+        expires_at: cx.now.plus(cx.env.config.oauth.consent()),
+    };
+    authorization_requests::insert_request(cx.conn, &pending)?;
+    Ok(AuthorizeOutcome::NeedConsent(Box::new(ConsentView {
+        pending_id: pending.id,
+        client: bound.client.clone(),
+        redirect_uri: bound.redirect_uri.clone(),
+        scope: asking.scope.clone(),
+        known,
+        // Every client there is was registered by an administrator.
+        verified: true,
+    })))
+}
+
+fn remember(cx: &mut Cx, request: &AuthorizeRequest, bound: &Bound, scope: &Scope, caller: &Caller) -> Result<(), Stop> {
+    let (user, client_id) = (caller.name(), &bound.client.client_id);
+    let known = consents::find_scope(cx.conn, user, client_id)?.unwrap_or_default();
+    consents::replace_scope(cx.conn, cx.now, user, client_id, &known.union(scope))?;
+    let event = AuditEvent::Consented { user: user.to_owned(), client_id: client_id.clone(), scope: scope.to_string() };
+    audit::record(cx, request.ip.as_deref(), &event)?;
+    Ok(())
+}
+
+fn issue(cx: &mut Cx, bound: &Bound, asking: Asking, visitor: &Visitor) -> Result<AuthorizeOutcome, Stop> {
+    let secret = mint::secret(mint::Kind::AuthorizationCode);
+    let code = AuthorizationCode {
+        id: mint::id(cx.now),
+        client_id: bound.client.client_id.clone(),
+        user: visitor.caller.name().to_owned(),
+        redirect_uri: bound.redirect_uri.clone(),
+        redirect_uri_sent: bound.sent,
+        scope: asking.scope,
+        nonce: asking.nonce,
+        code_challenge: asking.code_challenge,
+        auth_time: visitor.auth_time,
+        created: cx.now,
+        expires_at: cx.now.plus(cx.env.config.oauth.code()),
+        state: CodeState::Issued,
+    };
+    codes::insert_code(cx.conn, &code, &SecretHash::of(&secret))?;
+    let to = To {
+        app_name: &bound.client.app_name,
+        redirect_uri: &bound.redirect_uri,
+        mode: asking.mode,
+        state: asking.state.as_deref(),
+    };
+    Ok(AuthorizeOutcome::Redirect(Redirection::new(to, vec![("code", secret)], cx.env.public_url.as_str())))
+}

@@ -1,0 +1,186 @@
+//! Which client is asking at the token, introspection and revocation endpoints, and whether it proved it.
+//!
+//! oxide-auth is never shown a secret: the client is settled here first, and the state machines get
+//! exactly one credential, its id. They would take Basic beside the same `client_id` for two clients,
+//! and Basic's parts as they stand instead of form-encoded.
+
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+use super::error::{ErrorCode, ProtocolError, Stop};
+use super::params::Params;
+use crate::cx::Cx;
+use crate::domain::client::{AuthMethod, Client};
+use crate::secrets::{SecretHash, constant_time_eq};
+use crate::store::clients;
+
+/// Client libraries disagree about padding.
+const BASE64: GeneralPurpose =
+    GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent));
+
+/// The client of a request.
+#[derive(Clone, Debug)]
+pub(super) struct KnownClient {
+    pub client: Client,
+    /// Whether it proved who it is with its secret; a public client cannot.
+    pub proven: bool,
+    /// Whether its service account exists and may act.
+    pub user_enabled: bool,
+}
+
+/// Whether an "old Frappe integration" may come without its secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Legacy {
+    /// At the exchanges Frappe's documents describe without one.
+    SecretOptional,
+    Strict,
+}
+
+/// What was presented, before anything is looked up.
+struct Presented {
+    client_id: String,
+    secret: Option<String>,
+    basic: bool,
+}
+
+/// Finds and authenticates the client of a request.
+///
+/// `authorization` is the value of the `Authorization` header, which at these endpoints is the client's.
+///
+/// # Errors
+/// `invalid_client`, or `invalid_request` when credentials were sent in two ways.
+pub(super) fn authenticate(cx: &mut Cx, params: &Params, authorization: Option<&str>, legacy: Legacy) -> Result<KnownClient, Stop> {
+    let presented = presented(params, authorization)?;
+    let refuse = |description: &str, cause: &str| {
+        let code = ErrorCode::InvalidClient { basic: presented.basic };
+        Stop::Refused(ProtocolError::because(code, description, format!("client {:?}: {cause}", presented.client_id)))
+    };
+    let found = clients::find_with_secrets(cx.conn, &presented.client_id)?;
+    let right = secret_is_right(cx, presented.secret.as_deref(), found.as_ref().map_or(&[], |known| &known.secrets));
+    let Some(known) = found else { return Err(refuse("Client authentication failed.", "unknown")) };
+    let client = known.client;
+    let proven = match (client.auth_method, &presented.secret) {
+        (AuthMethod::None, None) => false,
+        (AuthMethod::None, Some(_)) => {
+            return Err(refuse("This client is public: it has no secret to send.", "public client sent a secret"));
+        }
+        (AuthMethod::SecretBasic, Some(_)) if !presented.basic => {
+            return Err(refuse("This client is registered for client_secret_basic.", "pinned to client_secret_basic"));
+        }
+        (AuthMethod::SecretPost, Some(_)) if presented.basic => {
+            return Err(refuse("This client is registered for client_secret_post.", "pinned to client_secret_post"));
+        }
+        (AuthMethod::Secret | AuthMethod::SecretBasic | AuthMethod::SecretPost, Some(_)) => {
+            if !right {
+                return Err(refuse("Client authentication failed.", "wrong secret"));
+            }
+            true
+        }
+        (AuthMethod::Secret | AuthMethod::SecretBasic | AuthMethod::SecretPost, None) => {
+            if legacy == Legacy::Strict || !client.legacy_no_pkce {
+                return Err(refuse(
+                    "This client must authenticate with its client_secret (HTTP Basic or in the body). An old integration that \
+                     sends only code, client_id and redirect_uri needs the field legacy_no_pkce of its OAuth Client \
+                     (ostiary client add --kind old-frappe).",
+                    "no secret",
+                ));
+            }
+            false
+        }
+    };
+    Ok(KnownClient { client, proven, user_enabled: known.user_enabled })
+}
+
+/// Whether a presented secret is one of the stored ones. Takes the same time for every answer but "none presented".
+fn secret_is_right(cx: &Cx, presented: Option<&str>, stored: &[clients::StoredSecret]) -> bool {
+    let Some(presented) = presented else { return false };
+    let hash = SecretHash::of(presented).to_text();
+    let mut right = constant_time_eq(hash.as_bytes(), NOBODY.as_bytes());
+    for secret in stored {
+        let live = secret.expires_at.is_none_or(|end| end > cx.now);
+        right |= constant_time_eq(hash.as_bytes(), secret.hash.as_bytes()) & live;
+    }
+    right
+}
+
+/// No hash: what is compared when there is no client.
+const NOBODY: &str = "-------------------------------------------";
+
+/// Which client a request names, before anything is proven; for limits and logs.
+pub fn named_client(params: &Params, authorization: Option<&str>) -> Option<String> {
+    let in_header = authorization.and_then(decode_basic).map(|(client_id, _)| client_id);
+    in_header.or_else(|| params.get_lenient("client_id").map(str::to_owned))
+}
+
+/// Reads the one credential of a request.
+fn presented(params: &Params, authorization: Option<&str>) -> Result<Presented, ProtocolError> {
+    let client_id = params.get("client_id")?;
+    let client_secret = params.get("client_secret")?;
+    if params.get("client_assertion")?.is_some() || params.get("client_assertion_type")?.is_some() {
+        return Err(ProtocolError::new(ErrorCode::InvalidClient { basic: false }, "Client assertions are not supported."));
+    }
+    let Some(header) = authorization else {
+        let client_id = client_id.ok_or_else(|| {
+            ProtocolError::new(ErrorCode::InvalidClient { basic: false }, "Missing client_id parameter or client authentication.")
+        })?;
+        return Ok(Presented { client_id: client_id.to_owned(), secret: client_secret.map(str::to_owned), basic: false });
+    };
+    let (basic_id, secret) = decode_basic(header).ok_or_else(|| {
+        // Frappe: reads this header as the caller's API key, here: the client's credential, because RFC 6749 section 2.3.1 says so.
+        ProtocolError::new(ErrorCode::InvalidClient { basic: true }, "Authorization must be Basic with client_id and client_secret.")
+    })?;
+    if client_secret.is_some() {
+        return Err(ProtocolError::invalid_request("Client credentials were sent both in the header and in the body."));
+    }
+    if client_id.is_some_and(|in_body| in_body != basic_id) {
+        return Err(ProtocolError::invalid_request("client_id in the body is not the client in the header."));
+    }
+    Ok(Presented { client_id: basic_id, secret: (!secret.is_empty()).then_some(secret), basic: true })
+}
+
+/// The client id and secret of a `Basic` header, each form-decoded (RFC 6749 section 2.3.1).
+fn decode_basic(header: &str) -> Option<(String, String)> {
+    let (scheme, rest) = header.trim().split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(BASE64.decode(rest.trim()).ok()?).ok()?;
+    let (id, secret) = decoded.split_once(':')?;
+    let (id, secret) = (form_decode(id)?, form_decode(secret)?);
+    (!id.is_empty()).then_some((id, secret))
+}
+
+fn form_decode(text: &str) -> Option<String> {
+    let spaced = text.replace('+', " ");
+    percent_encoding::percent_decode_str(&spaced).decode_utf8().ok().map(std::borrow::Cow::into_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::engine::general_purpose::STANDARD as ENGINE;
+
+    fn basic(text: &str) -> String {
+        format!("Basic {}", ENGINE.encode(text))
+    }
+
+    #[test]
+    fn basic_credentials_are_form_decoded_and_may_lack_padding() {
+        assert_eq!(decode_basic(&basic("a%3Ab:c+d%25")), Some(("a:b".into(), "c d%".into())));
+        assert_eq!(decode_basic("basic YTpi"), Some(("a".into(), "b".into())));
+        assert_eq!(decode_basic("BASIC  YTpiYw"), Some(("a".into(), "bc".into())));
+        for bad in ["Bearer x", "Basic", "Basic !!", &basic("nocolon"), &basic(":secret"), "Basic /w=="] {
+            assert_eq!(decode_basic(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn credentials_in_two_places_are_refused_but_the_same_client_id_is_not() {
+        let body: Params = [("client_id", "a")].into_iter().collect();
+        assert!(presented(&body, Some(&basic("a:s"))).is_ok());
+        assert!(presented(&body, Some(&basic("b:s"))).is_err());
+        let both: Params = [("client_id", "a"), ("client_secret", "s")].into_iter().collect();
+        assert!(presented(&both, Some(&basic("a:s"))).is_err());
+    }
+}

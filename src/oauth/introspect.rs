@@ -1,0 +1,142 @@
+//! Token introspection (RFC 7662): a resource server asks what a token is worth.
+
+use serde_json::{Map, Value};
+
+use super::client_auth::{self, Legacy};
+use super::error::{ErrorCode, ProtocolError, Stop};
+use super::params::Params;
+use crate::auth::Caller;
+use crate::cx::Cx;
+use crate::domain::Instant;
+use crate::domain::scope::Scope;
+use crate::domain::token::RefreshState;
+use crate::error::AppError;
+use crate::oidc::claims;
+use crate::secrets::SecretHash;
+use crate::store::{StoreError, clients, tokens, users};
+
+/// A request to the introspection endpoint.
+#[derive(Clone)]
+pub struct IntrospectRequest {
+    pub params: Params,
+    /// The value of the `Authorization` header where it is a client's credential.
+    pub authorization: Option<String>,
+}
+
+/// What the introspection endpoint answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum IntrospectOutcome {
+    /// The body, whether the token is good or not.
+    Reply(Value),
+    Refused(ProtocolError),
+}
+
+/// Says what a token is worth. Open to confidential clients, and to `caller` if that is a System
+/// Manager with a session or an unscoped key.
+///
+/// # Errors
+/// [`AppError`] for faults only.
+pub fn introspect(cx: &mut Cx, request: &IntrospectRequest, caller: Option<&Caller>) -> Result<IntrospectOutcome, AppError> {
+    match run(cx, request, caller) {
+        Ok(reply) => Ok(IntrospectOutcome::Reply(reply)),
+        Err(Stop::Refused(error)) => Ok(IntrospectOutcome::Refused(error)),
+        Err(Stop::Fault(error)) => Err(error),
+    }
+}
+
+/// Whose tokens the asker may see.
+enum Sight {
+    Everything,
+    OwnTokensOf(String),
+}
+
+fn run(cx: &mut Cx, request: &IntrospectRequest, caller: Option<&Caller>) -> Result<Value, Stop> {
+    let params = &request.params;
+    let sight = sight(cx, request, caller)?;
+    let presented = params.get("token")?.ok_or_else(|| ProtocolError::invalid_request("Missing token parameter."))?;
+    // A hint is only a hint; hashes of both kinds never meet.
+    params.get("token_type_hint")?;
+    let Some(live) = find_live(cx, presented)? else { return Ok(inactive()) };
+    if matches!(&sight, Sight::OwnTokensOf(client_id) if *client_id != live.client_id) {
+        return Ok(inactive());
+    }
+    let Some(client) = clients::find_client(cx.conn, &live.client_id)? else { return Ok(inactive()) };
+    let Some(user) = users::find_user(cx.conn, &live.user)?.filter(|user| user.enabled) else { return Ok(inactive()) };
+    let mut body = Map::new();
+    // Frappe's keys first, in its order; RFC 7662's others after them.
+    body.insert("client_id".into(), live.client_id.into());
+    body.insert("trusted_client".into(), i32::from(client.skip_authorization).into());
+    body.insert("active".into(), true.into());
+    body.insert("exp".into(), live.expires_at.unix().into());
+    body.insert("scope".into(), live.scope.to_string().into());
+    if live.scope.contains("openid") {
+        body.append(&mut claims::about_user(&user, &live.scope, cx.env.public_url.as_str()));
+    } else {
+        body.insert("sub".into(), user.sub.into());
+    }
+    body.insert("iss".into(), cx.env.public_url.as_str().into());
+    body.insert("iat".into(), live.issued_at.unix().into());
+    body.insert("username".into(), user.name.into());
+    if live.is_access {
+        body.insert("token_type".into(), "Bearer".into());
+    }
+    Ok(body.into())
+}
+
+fn sight(cx: &mut Cx, request: &IntrospectRequest, caller: Option<&Caller>) -> Result<Sight, Stop> {
+    if caller.is_some_and(|caller| caller.scope.is_none() && caller.is_system_manager()) {
+        return Ok(Sight::Everything);
+    }
+    let known = client_auth::authenticate(cx, &request.params, request.authorization.as_deref(), Legacy::Strict)?;
+    if !known.proven {
+        let code = ErrorCode::InvalidClient { basic: request.authorization.is_some() };
+        return Err(ProtocolError::new(code, "Only clients with a secret may introspect tokens.").into());
+    }
+    Ok(match known.client.is_resource_server {
+        true => Sight::Everything,
+        false => Sight::OwnTokensOf(known.client.client_id),
+    })
+}
+
+fn inactive() -> Value {
+    // Frappe: also says whose dead token it was, here: nothing, because RFC 7662 section 2.2 says so.
+    serde_json::json!({"active": false})
+}
+
+/// A token that opens something right now.
+struct Live {
+    client_id: String,
+    user: String,
+    scope: Scope,
+    issued_at: Instant,
+    expires_at: Instant,
+    is_access: bool,
+}
+
+fn find_live(cx: &mut Cx, presented: &str) -> Result<Option<Live>, StoreError> {
+    let hash = SecretHash::of(presented);
+    if let Some(token) = tokens::find_access_by_hash(cx.conn, &hash)? {
+        let live = !token.revoked && token.expires_at > cx.now;
+        return Ok(live.then(|| Live {
+            client_id: token.client_id,
+            user: token.user,
+            scope: token.scope,
+            issued_at: token.issued_at,
+            expires_at: token.expires_at,
+            is_access: true,
+        }));
+    }
+    let found = tokens::find_refresh_by_hash(cx.conn, &hash)?;
+    Ok(found.and_then(|found| {
+        let end = found.token.expires_at.min(found.grant.expires_at);
+        let live = found.token.state == RefreshState::Live && !found.grant.revoked && end > cx.now;
+        live.then(|| Live {
+            client_id: found.grant.client_id,
+            user: found.grant.user,
+            scope: found.grant.scope,
+            issued_at: found.token.issued_at,
+            expires_at: end,
+            is_access: false,
+        })
+    }))
+}

@@ -1,0 +1,86 @@
+//! The discovery documents (OpenID Connect Discovery, RFC 8414, RFC 9728), built from what exists:
+//! a grant or algorithm is announced because it is in its table, nothing is announced by hand that is not.
+
+use serde_json::{Map, Value, json};
+
+use super::claims::CLAIMS;
+use crate::domain::client::SigningAlgorithm;
+use crate::domain::scope::{ADMIN_CREDENTIALS, ALL, IDENTITY};
+
+/// Where the OAuth endpoints are, below the issuer. Frappe's names.
+pub const ENDPOINTS: &str = "/api/method/frappe.integrations.oauth2.";
+
+/// What `oauth` offers; that room stands above this one, so its door hands it over.
+#[derive(Clone, Debug)]
+pub struct Offer<'a> {
+    /// The public URL.
+    pub issuer: &'a str,
+    pub grant_types: Vec<&'static str>,
+    pub response_modes: Vec<&'static str>,
+}
+
+/// `/.well-known/oauth-authorization-server` (RFC 8414).
+pub fn authorization_server(offer: &Offer) -> Value {
+    let at = |name: &str| format!("{}{ENDPOINTS}{name}", offer.issuer);
+    // Basic first: some clients take the first method they know, and all know this one.
+    let with_secret = ["client_secret_basic", "client_secret_post"];
+    let any_client = ["client_secret_basic", "client_secret_post", "none"];
+    json!({
+        "issuer": offer.issuer,
+        "authorization_endpoint": at("authorize"),
+        "token_endpoint": at("get_token"),
+        "response_types_supported": ["code"],
+        "response_modes_supported": offer.response_modes,
+        "grant_types_supported": offer.grant_types,
+        "token_endpoint_auth_methods_supported": any_client,
+        "revocation_endpoint": at("revoke_token"),
+        "revocation_endpoint_auth_methods_supported": any_client,
+        "introspection_endpoint": at("introspect_token"),
+        "introspection_endpoint_auth_methods_supported": with_secret,
+        "userinfo_endpoint": at("openid_profile"),
+        "jwks_uri": at("jwks"),
+        "scopes_supported": scopes(),
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": true,
+    })
+}
+
+/// `/.well-known/openid-configuration` (OpenID Connect Discovery section 3).
+pub fn openid_configuration(offer: &Offer) -> Value {
+    let mut document: Map<String, Value> = match authorization_server(offer) {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    };
+    let algorithms: Vec<&str> = SigningAlgorithm::ALL.iter().map(|algorithm| algorithm.as_str()).collect();
+    let mut add = |name: &str, value: Value| {
+        document.insert(name.to_owned(), value);
+    };
+    add("subject_types_supported", json!(["public"]));
+    add("id_token_signing_alg_values_supported", json!(algorithms));
+    add("claim_types_supported", json!(["normal"]));
+    let meta = ["iss", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "acr", "amr"];
+    add("claims_supported", json!(CLAIMS.iter().chain(&meta).collect::<Vec<_>>()));
+    add("prompt_values_supported", json!(["none", "login", "consent", "select_account"]));
+    // Absent would mean true for request_uri.
+    add("claims_parameter_supported", json!(false));
+    add("request_parameter_supported", json!(false));
+    add("request_uri_parameter_supported", json!(false));
+    document.into()
+}
+
+/// `/.well-known/oauth-protected-resource` (RFC 9728).
+pub fn protected_resource(issuer: &str, name: &str) -> Value {
+    json!({
+        "resource": issuer,
+        "authorization_servers": [issuer],
+        "jwks_uri": format!("{issuer}{ENDPOINTS}jwks"),
+        "scopes_supported": scopes(),
+        "bearer_methods_supported": ["header"],
+        "resource_name": name,
+    })
+}
+
+/// The scope words that exist on every site. Those that name a doctype or a method are beyond listing.
+pub fn scopes() -> Vec<&'static str> {
+    IDENTITY.into_iter().chain([ALL, "read", "write", ADMIN_CREDENTIALS]).collect()
+}

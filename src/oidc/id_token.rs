@@ -1,0 +1,57 @@
+//! The id token (OpenID Connect Core section 2), as claims that are yet to be signed.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use super::claims;
+use crate::domain::client::{Client, SigningAlgorithm};
+use crate::domain::user::User;
+use crate::domain::{Instant, Scope};
+use crate::secrets::SecretHash;
+
+/// Claims and the algorithm to sign them with; the door signs after COMMIT.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UnsignedIdToken {
+    pub algorithm: SigningAlgorithm,
+    pub claims: Map<String, Value>,
+}
+
+/// Everything an id token speaks of.
+pub struct About<'a> {
+    pub issuer: &'a str,
+    pub client: &'a Client,
+    pub user: &'a User,
+    pub scope: &'a Scope,
+    pub nonce: Option<&'a str>,
+    pub auth_time: Instant,
+    pub now: Instant,
+    pub lifetime: Duration,
+    pub access_token: &'a str,
+}
+
+/// Puts the claims together.
+pub fn unsigned(about: &About) -> UnsignedIdToken {
+    let mut claims = Map::new();
+    claims.insert("iss".into(), about.issuer.into());
+    claims.append(&mut claims::about_user(about.user, about.scope, about.issuer));
+    claims.insert("aud".into(), about.client.client_id.as_str().into());
+    claims.insert("exp".into(), about.now.plus(about.lifetime).unix().into());
+    claims.insert("iat".into(), about.now.unix().into());
+    claims.insert("auth_time".into(), about.auth_time.unix().into());
+    if let Some(nonce) = about.nonce {
+        claims.insert("nonce".into(), nonce.into());
+    }
+    claims.insert("at_hash".into(), at_hash(about.access_token).into());
+    // A password is what every login here checks; there is no stronger context to claim yet.
+    claims.insert("acr".into(), "0".into());
+    claims.insert("amr".into(), vec!["pwd"].into());
+    UnsignedIdToken { algorithm: about.client.id_token_algorithm, claims }
+}
+
+/// The left half of the token's SHA-256 (OpenID Connect Core section 3.1.3.6); right for RS256 and ES256.
+fn at_hash(access_token: &str) -> String {
+    URL_SAFE_NO_PAD.encode(&SecretHash::of(access_token).bytes()[..16])
+}

@@ -1,0 +1,97 @@
+//! The consent page: who asks, what for, for whom. It must let a careful reader say no for the right reason.
+
+use askama::Template;
+
+use super::{ScopeLine, WebLink, Weight, filters, paths};
+
+/// One pending authorization request, put to the user.
+#[derive(Clone, Debug, Template)]
+#[template(path = "oauth/consent.html")]
+pub struct ConsentView {
+    pub site_name: String,
+    // Who asks.
+    pub app_name: String,
+    pub logo: Option<WebLink>,
+    pub destination: Destination,
+    /// Registered by an administrator of this server, rather than by itself.
+    pub verified: bool,
+    pub client_uri: Option<WebLink>,
+    pub tos_uri: Option<WebLink>,
+    pub policy_uri: Option<WebLink>,
+    // What for.
+    pub scopes: Vec<ScopeLine>,
+    /// The scope as it was asked for, for those who want the exact words.
+    pub scope_text: String,
+    /// The client exchanges its code without PKCE.
+    pub legacy_no_pkce: bool,
+    // For whom.
+    pub user_full_name: String,
+    pub user_email: String,
+    /// The path that brings somebody else back to this request after logging in.
+    pub switch_user_to: String,
+    // What is posted.
+    pub pending_id: String,
+    pub csrf_token: String,
+}
+
+/// Where the answer goes, as far as a user can judge it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// A web site, by host (and port, unless it is the usual one).
+    Web(String),
+    /// A program on the user's own machine, by host and port. Any program can pose as it.
+    Local(String),
+    /// An installed app, by its private scheme. Another app can claim the same scheme.
+    App(String),
+}
+
+impl Destination {
+    /// Reads it off a validated redirect URI.
+    pub fn of(redirect_uri: &str) -> Self {
+        let Ok(url) = url::Url::parse(redirect_uri) else { return Self::App(redirect_uri.to_owned()) };
+        let host = match (url.host_str(), url.port()) {
+            (Some(host), Some(port)) => format!("{host}:{port}"),
+            (Some(host), None) => host.to_owned(),
+            (None, _) => String::new(),
+        };
+        let local = match url.host() {
+            Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            Some(url::Host::Ipv4(address)) => address.is_loopback(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
+        match url.scheme() {
+            "http" | "https" if local => Self::Local(host),
+            "http" | "https" => Self::Web(host),
+            scheme => Self::App(scheme.to_owned()),
+        }
+    }
+}
+
+impl ConsentView {
+    /// Stands in for a logo.
+    fn initial(&self) -> String {
+        let name = super::display::clean(&self.app_name, 80);
+        name.chars().find(|letter| letter.is_alphanumeric()).map_or_else(|| "?".to_owned(), |letter| letter.to_uppercase().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn destinations_are_read_off_the_redirect_uri() {
+        for (uri, destination) in [
+            ("https://app.example/cb", Destination::Web("app.example".into())),
+            ("https://app.example:8443/cb", Destination::Web("app.example:8443".into())),
+            ("https://localhost.evil.example/", Destination::Web("localhost.evil.example".into())),
+            ("https://аpple.example/", Destination::Web("xn--pple-43d.example".into())),
+            ("http://127.0.0.1:1234/cb", Destination::Local("127.0.0.1:1234".into())),
+            ("http://[::1]:1234/cb", Destination::Local("[::1]:1234".into())),
+            ("com.example.app:/cb", Destination::App("com.example.app".into())),
+        ] {
+            assert_eq!(Destination::of(uri), destination);
+        }
+    }
+}

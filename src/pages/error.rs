@@ -1,0 +1,17 @@
+//! The page for a request that cannot be answered and must not be redirected.
+
+use askama::Template;
+
+use super::filters;
+
+/// What went wrong, in one sentence, and what to do about it.
+#[derive(Clone, Debug, Template)]
+#[template(path = "error.html")]
+pub struct ErrorView {
+    pub site_name: String,
+    pub title: String,
+    pub message: String,
+    pub advice: String,
+    /// Finds the log line.
+    pub request_id: Option<String>,
+}

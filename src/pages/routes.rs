@@ -1,0 +1,287 @@
+//! The handlers of the pages: they fill a view in and send it under its policy.
+
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::Payload;
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+
+use super::policy::{CACHE_CONTROL, Policy, REFERRER_POLICY};
+use super::{ErrorView, HomeView, LoginView, LogoutView, assets, paths};
+use crate::auth::login::LoginAttempt;
+use crate::auth::{Identity, RequestFacts, Via, csrf, session};
+use crate::domain::limit::Limit;
+use crate::error::AppError;
+use crate::http::cookies::{self, CookieChange};
+use crate::http::login::log_in;
+use crate::http::params::Params;
+use crate::http::request_log::RequestLog;
+use crate::http::{State, body, extract, respond};
+
+/// Largest form a page posts.
+const MAX_FORM: usize = 64 * 1024;
+
+/// Sends a rendered page under its policy.
+pub fn page(status: StatusCode, view: &impl Template, policy: &Policy<'_>) -> HttpResponse {
+    let html = match view.render() {
+        Ok(html) => html,
+        Err(cause) => {
+            tracing::error!(%cause, "a page cannot be rendered");
+            return HttpResponse::InternalServerError().finish();
+        }
+    };
+    let mut response = HttpResponse::build(status).insert_header((header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))).body(html);
+    respond::set(&mut response, "content-security-policy", &policy.content_security_policy());
+    respond::set(&mut response, "x-frame-options", "DENY");
+    respond::set(&mut response, "referrer-policy", REFERRER_POLICY);
+    respond::set(&mut response, "cache-control", CACHE_CONTROL);
+    response
+}
+
+/// The page for a request that cannot be answered.
+pub fn error_page(state: &State, status: StatusCode, title: &str, message: &str, advice: &str) -> HttpResponse {
+    let view = ErrorView {
+        site_name: state.env.config.site.name.clone(),
+        title: title.to_owned(),
+        message: message.to_owned(),
+        advice: advice.to_owned(),
+        request_id: None,
+    };
+    page(status, &view, &Policy::default())
+}
+
+/// Handles everything that is neither API nor well-known document.
+pub async fn handle(state: &State, request: &HttpRequest, payload: Payload, log: &mut RequestLog) -> HttpResponse {
+    let path = request.path();
+    if let Some(name) = path.strip_prefix("/static/") {
+        log.route = "/static/";
+        return asset(request, name);
+    }
+    let outcome = match path {
+        paths::LOGIN => {
+            log.route = "/login";
+            if request.method() == Method::POST { post_login(state, request, payload, log).await } else { get_login(state, request, log).await }
+        }
+        paths::LOGOUT => {
+            log.route = "/logout";
+            if request.method() == Method::POST { post_logout(state, request, payload, log).await } else { get_logout(state, request, log).await }
+        }
+        // Where Frappe's logins lead: the desk, and the portal's own page.
+        paths::HOME | "/app" | "/me" | "/desk" => {
+            log.route = "/";
+            get_home(state, request, log).await
+        }
+        _ => {
+            log.route = "/?";
+            Ok(error_page(state, StatusCode::NOT_FOUND, "Not Found", "There is no page at this address.", "Check the address, or go back."))
+        }
+    };
+    outcome.unwrap_or_else(|error| {
+        log.note_error(&error);
+        failure(state, &error)
+    })
+}
+
+/// What a page says when something went wrong on the way.
+fn failure(state: &State, error: &AppError) -> HttpResponse {
+    match error {
+        AppError::Unavailable { retry_after, .. } => {
+            let mut response = error_page(state, StatusCode::SERVICE_UNAVAILABLE, "Try Again", "The server cannot do this right now.", "Wait a moment and try again.");
+            respond::retry_after(&mut response, *retry_after);
+            response
+        }
+        AppError::TooManyRequests { retry_after, .. } | AppError::Locked { retry_after } => {
+            let mut response = error_page(state, StatusCode::TOO_MANY_REQUESTS, "Too Many Requests", "That was too often.", "Wait a moment and try again.");
+            respond::retry_after(&mut response, *retry_after);
+            response
+        }
+        AppError::Csrf => error_page(state, StatusCode::BAD_REQUEST, "Invalid Request", "This form was not sent from a page of this site, or the page was too old.", "Go back, load the page again and send it once more."),
+        AppError::Unauthenticated => error_page(state, StatusCode::UNAUTHORIZED, "Session Expired", "You are not logged in.", "Log in and try again."),
+        AppError::InvalidData(text) => error_page(state, StatusCode::BAD_REQUEST, "Invalid Request", text, "Go back and try again."),
+        _ => error_page(state, StatusCode::INTERNAL_SERVER_ERROR, "Server Error", "Something went wrong on our side.", "Try again; if it stays, tell the administrator of this site."),
+    }
+}
+
+async fn identify(state: &State, request: &HttpRequest, log: &mut RequestLog) -> Result<Identity, AppError> {
+    let facts = extract::facts(request, &state.env.config.server.trusted_proxies);
+    state.env.limits.check(Limit::Request, &crate::auth::address::limit_key(facts.address))?;
+    let identity = state.identify(&RequestFacts { authorization: None, ..facts }).await?;
+    log.scheme = identity.caller.via.as_str();
+    if !identity.caller.is_guest() {
+        log.caller = Some(identity.caller.name().to_owned());
+    }
+    Ok(identity)
+}
+
+fn query(request: &HttpRequest) -> Result<Params, AppError> {
+    Params::read(request, &actix_web::web::Bytes::new())
+}
+
+async fn form(request: &HttpRequest, mut payload: Payload) -> Result<Params, AppError> {
+    let body = body::read(request, &mut payload, MAX_FORM).await?;
+    Params::read(request, &body)
+}
+
+/// The CSRF token of a session that is about to see a page.
+pub async fn csrf_token(state: &State, session_id: &str, user: &str) -> Result<String, AppError> {
+    let (id, user) = (session_id.to_owned(), user.to_owned());
+    state.write("issue csrf token", move |cx| session::issue_csrf_token(cx, &id, &user)).await
+}
+
+/// A path on this site, or `/`: a login must never lead elsewhere (open redirect).
+pub fn local_path(target: Option<&str>) -> String {
+    let safe = target.filter(|path| {
+        path.starts_with('/') && !path.starts_with("//") && !path.contains('\\') && path.chars().all(|c| !c.is_control()) && path.len() <= 8000
+    });
+    safe.unwrap_or(paths::HOME).to_owned()
+}
+
+/// The redirect URI of an authorize request that a login leads back to: the browser follows the
+/// login form all the way there, so the page's policy must name it. Only a registered one counts.
+async fn waiting_app(state: &State, redirect_to: &str) -> Option<(String, String)> {
+    let query = redirect_to.strip_prefix("/api/method/frappe.integrations.oauth2.authorize?")?.to_owned();
+    let params: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let find = |name: &str| params.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+    let (client_id, redirect_uri) = (find("client_id")?, find("redirect_uri"));
+    let client = state.lookup(move |cx| Ok(crate::store::clients::find_client(cx.conn, &client_id)?)).await.ok()??;
+    let redirect_uri = redirect_uri.or_else(|| client.default_redirect_uri.clone())?;
+    client.matches_redirect_uri(&redirect_uri).then_some((client.app_name, redirect_uri))
+}
+
+async fn login_page(state: &State, status: StatusCode, redirect_to: String, usr: String, error: Option<String>) -> HttpResponse {
+    let waiting = waiting_app(state, &redirect_to).await;
+    let (app_name, redirect_uri) = waiting.map_or((None, None), |(name, uri)| (Some(name), Some(uri)));
+    let view = LoginView { site_name: state.env.config.site.name.clone(), redirect_to, usr, error, app_name };
+    page(status, &view, &Policy { redirect_uri: redirect_uri.as_deref(), ..Policy::default() })
+}
+
+/// Frappe spells the parameter `redirect-to`; our own form field is `redirect_to`.
+fn redirect_target(params: &Params) -> String {
+    local_path(params.text("redirect_to").or_else(|| params.text("redirect-to")).as_deref())
+}
+
+async fn get_login(state: &State, request: &HttpRequest, log: &mut RequestLog) -> Result<HttpResponse, AppError> {
+    let params = query(request)?;
+    let redirect_to = redirect_target(&params);
+    let identity = identify(state, request, log).await?;
+    // `prompt=login` sends a logged-in user here on purpose; everybody else has nothing to do here.
+    if !identity.caller.is_guest() && params.text("again").is_none() {
+        return Ok(respond::redirect(&redirect_to));
+    }
+    let usr = params.text("login_hint").unwrap_or_default();
+    let mut response = login_page(state, StatusCode::OK, redirect_to, usr, None).await;
+    if identity.session_expired {
+        cookies::apply(&CookieChange::Clear, &mut response, state);
+    }
+    Ok(response)
+}
+
+async fn post_login(state: &State, request: &HttpRequest, payload: Payload, log: &mut RequestLog) -> Result<HttpResponse, AppError> {
+    let facts = extract::facts(request, &state.env.config.server.trusted_proxies);
+    state.env.limits.check(Limit::Request, &crate::auth::address::limit_key(facts.address))?;
+    csrf::refuse_foreign(&rules(state), &facts)?;
+    let params = form(request, payload).await?;
+    let redirect_to = redirect_target(&params);
+    let usr = params.text("usr").unwrap_or_default();
+    let again = |status, text: String| login_page(state, status, redirect_to.clone(), usr.clone(), Some(text));
+    let attempt = match LoginAttempt::new(Some(&usr), params.text("pwd").as_deref(), facts.address, facts.user_agent) {
+        Ok(attempt) => attempt,
+        Err(AppError::LoginRefused(text)) => return Ok(again(StatusCode::UNAUTHORIZED, text.to_owned()).await),
+        Err(error) => return Err(error),
+    };
+    match log_in(state, attempt).await {
+        Ok(Ok((started, user))) => {
+            log.caller = Some(user.name.clone());
+            let mut response = respond::redirect(&redirect_to);
+            cookies::apply(&CookieChange::Start { sid: started.sid, user: Box::new(user) }, &mut response, state);
+            Ok(response)
+        }
+        Ok(Err(text)) => {
+            log.cause = Some(format!("login refused: {text}"));
+            Ok(again(StatusCode::UNAUTHORIZED, text.to_owned()).await)
+        }
+        Err(AppError::Locked { retry_after }) => {
+            let text = format!("Too many attempts. Try again in {} seconds.", retry_after.as_secs().max(1));
+            let mut response = again(StatusCode::TOO_MANY_REQUESTS, text).await;
+            respond::retry_after(&mut response, retry_after);
+            Ok(response)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn get_logout(state: &State, request: &HttpRequest, log: &mut RequestLog) -> Result<HttpResponse, AppError> {
+    let redirect_to = redirect_target(&query(request)?);
+    let identity = identify(state, request, log).await?;
+    let Via::Session { id } = &identity.caller.via else { return Ok(respond::redirect(paths::LOGIN)) };
+    let user = &identity.caller.user.user;
+    let view = LogoutView {
+        site_name: state.env.config.site.name.clone(),
+        user_full_name: user.full_name.clone(),
+        user_email: user.email.clone(),
+        csrf_token: csrf_token(state, id, &user.name).await?,
+        redirect_to,
+    };
+    Ok(page(StatusCode::OK, &view, &Policy::default()))
+}
+
+async fn post_logout(state: &State, request: &HttpRequest, payload: Payload, log: &mut RequestLog) -> Result<HttpResponse, AppError> {
+    let facts = extract::facts(request, &state.env.config.server.trusted_proxies);
+    let identity = identify(state, request, log).await?;
+    let mut params = form(request, payload).await?;
+    let field = params.take_text("csrf_token");
+    csrf::check(&rules(state), &identity, &facts, field.as_deref())?;
+    if let Via::Session { id } = identity.caller.via.clone() {
+        let (user, ip) = (identity.caller.name().to_owned(), facts.address.to_string());
+        state.write("logout", move |cx| session::end(cx, &id, &user, Some(&ip))).await?;
+    }
+    let target = redirect_target(&params);
+    let to = if target == paths::HOME { paths::LOGIN.to_owned() } else { target };
+    let mut response = respond::redirect(&to);
+    cookies::apply(&CookieChange::Clear, &mut response, state);
+    Ok(response)
+}
+
+async fn get_home(state: &State, request: &HttpRequest, log: &mut RequestLog) -> Result<HttpResponse, AppError> {
+    let identity = identify(state, request, log).await?;
+    let Via::Session { id } = &identity.caller.via else { return Ok(respond::redirect(paths::LOGIN)) };
+    let user = &identity.caller.user.user;
+    let view = HomeView {
+        site_name: state.env.config.site.name.clone(),
+        user_full_name: user.full_name.clone(),
+        user_email: user.email.clone(),
+        csrf_token: csrf_token(state, id, &user.name).await?,
+    };
+    Ok(page(StatusCode::OK, &view, &Policy::default()))
+}
+
+fn rules(state: &State) -> csrf::Rules<'_> {
+    csrf::Rules { security: &state.env.config.security, seal: &state.env.seal, public_url: state.env.public_url.as_str() }
+}
+
+fn asset(request: &HttpRequest, name: &str) -> HttpResponse {
+    let Some(asset) = assets::find(name) else { return HttpResponse::NotFound().finish() };
+    let tag = format!("\"{}\"", asset.version());
+    let unchanged = extract::text(request.headers(), &header::IF_NONE_MATCH).is_some_and(|known| known == tag);
+    let mut response = if unchanged { HttpResponse::NotModified().finish() } else { HttpResponse::Ok().content_type(asset.content_type).body(asset.body) };
+    respond::set(&mut response, "etag", &tag);
+    // The address carries the version, so a browser may keep the file for good.
+    let age = if request.query_string() == format!("v={}", asset.version()) { "public, max-age=31536000, immutable" } else { "public, max-age=300" };
+    respond::set(&mut response, "cache-control", age);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logins_lead_to_paths_of_this_site_only() {
+        for good in ["/", "/api/method/x?y=%2F&z=http://a.example", "/app"] {
+            assert_eq!(local_path(Some(good)), good);
+        }
+        for bad in ["//evil.example", "https://evil.example", "/\\evil.example", "\\\\evil.example", "javascript:alert(1)", "/a\r\nSet-Cookie: x", "", "evil"] {
+            assert_eq!(local_path(Some(bad)), "/", "{bad:?}");
+        }
+    }
+}

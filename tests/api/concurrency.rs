@@ -1,0 +1,146 @@
+//! What happens when everybody asks at once: one code, one refresh token, one revocation.
+
+use std::time::{Duration, Instant};
+
+use diesel::connection::SimpleConnection as _;
+use ostiary::store::Conn;
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use crate::both_databases;
+use crate::support::{Caller, Reply, TestApp, TestClient, TokenPair};
+
+both_databases!(
+    fifty_exchanges_of_one_code_have_one_winner_whose_tokens_work_until_a_replay,
+    fifty_refreshes_of_one_token_get_one_pair,
+    two_tabs_that_refresh_together_both_go_on_and_a_late_reuse_ends_the_family,
+    a_revocation_raced_by_lookups_leaves_no_cached_credential_valid,
+);
+
+const SCOPE: &str = "all openid";
+
+/// A logged-in browser and a client it trusts.
+async fn scene(app: &TestApp) -> (Caller, TestClient) {
+    let browser = app.user("amina@example.com").await.cookie().await;
+    let client = app.client(json!({ "skip_authorization": 1 })).await;
+    (browser, client)
+}
+
+/// Sends the same request fifty times before the first of them can be answered.
+async fn fifty_at_once<F: Future<Output = Reply> + Send + 'static>(app: &TestApp, send: impl Fn() -> F) -> Vec<Reply> {
+    // Writes stand still until all requests are in, so that each of them arrived before any was committed.
+    let (db, started) = (app.db().clone(), std::sync::mpsc::channel());
+    let held = std::thread::spawn(move || {
+        db.write_blocking("hold all writes", move |conn, _| {
+            if let Conn::Postgres(postgres) = conn {
+                // Reads go on, as they do beside a slow commit. SQLite's one writer needs no lock to stand still.
+                let lock = "LOCK TABLE oauth_authorization_codes, oauth_refresh_tokens IN EXCLUSIVE MODE";
+                postgres.batch_execute(lock).map_err(ostiary::store::StoreError::from)?;
+            }
+            let _ = started.0.send(());
+            std::thread::sleep(Duration::from_millis(1500));
+            Ok(())
+        })
+    });
+    started.1.recv().expect("the job starts");
+    let mut asking = JoinSet::new();
+    for _ in 0..50 {
+        asking.spawn(send());
+    }
+    let replies = asking.join_all().await;
+    held.join().expect("no panic").expect("the lock is held and let go");
+    replies
+}
+
+async fn fifty_exchanges_of_one_code_have_one_winner_whose_tokens_work_until_a_replay(app: TestApp) {
+    let (browser, client) = scene(&app).await;
+    let code = client.code(&browser, SCOPE).await;
+    let replies = fifty_at_once(&app, || {
+        let (client, code) = (client.clone(), code.clone());
+        async move { client.exchange(&code).await }
+    })
+    .await;
+
+    let (won, lost): (Vec<_>, Vec<_>) = replies.into_iter().partition(|reply| reply.status == 200);
+    assert_eq!((won.len(), lost.len()), (1, 49));
+    for reply in lost {
+        assert_eq!((reply.status, reply.error().as_deref()), (400, Some("invalid_grant")), "{}", reply.text());
+    }
+    let tokens = TokenPair::of(&won[0]);
+    client.holder(&tokens.access).whoami().await.expect_status(200);
+    let refreshed = TokenPair::of(&client.refresh(tokens.refresh.as_deref().expect("a refresh token")).await);
+    client.holder(&refreshed.access).whoami().await.expect_status(200);
+
+    let replay = client.exchange(&code).await.expect_status(400);
+    assert_eq!(replay.error().as_deref(), Some("invalid_grant"));
+    client.holder(&tokens.access).whoami().await.expect_status(401);
+    client.holder(&refreshed.access).whoami().await.expect_status(401);
+    client.refresh(refreshed.refresh.as_deref().expect("a refresh token")).await.expect_status(400);
+}
+
+async fn fifty_refreshes_of_one_token_get_one_pair(app: TestApp) {
+    let (browser, client) = scene(&app).await;
+    let first = client.log_in(&browser, SCOPE).await;
+    let presented = first.refresh.clone().expect("a refresh token");
+    let replies = fifty_at_once(&app, || {
+        let (client, presented) = (client.clone(), presented.clone());
+        async move { client.refresh(&presented).await }
+    })
+    .await;
+
+    let pairs: Vec<_> = replies.iter().map(TokenPair::of).map(|pair| (pair.access, pair.refresh)).collect();
+    assert!(pairs.windows(2).all(|two| two[0] == two[1]), "all get the same pair: {pairs:?}");
+    assert_ne!(pairs[0].1.as_deref(), Some(presented.as_str()));
+    client.holder(&pairs[0].0).whoami().await.expect_status(200);
+    TokenPair::of(&client.refresh(pairs[0].1.as_deref().expect("a refresh token")).await);
+}
+
+async fn two_tabs_that_refresh_together_both_go_on_and_a_late_reuse_ends_the_family(app: TestApp) {
+    let (browser, client) = scene(&app).await;
+    let first = client.log_in(&browser, SCOPE).await;
+    let shared = first.refresh.clone().expect("a refresh token");
+
+    let tab = TokenPair::of(&client.refresh(&shared).await);
+    client.holder(&tab.access).whoami().await.expect_status(200);
+    app.advance(Duration::from_secs(1));
+    let other_tab = TokenPair::of(&client.refresh(&shared).await);
+    assert_eq!((&tab.access, &tab.refresh), (&other_tab.access, &other_tab.refresh), "the same answer again");
+    for access in [&tab.access, &other_tab.access] {
+        client.holder(access).whoami().await.expect_status(200);
+    }
+
+    app.advance(Duration::from_secs(11));
+    let reuse = client.refresh(&shared).await.expect_status(400);
+    assert_eq!(reuse.error().as_deref(), Some("invalid_grant"));
+    client.holder(&tab.access).whoami().await.expect_status(401);
+    client.refresh(tab.refresh.as_deref().expect("a refresh token")).await.expect_status(400);
+}
+
+async fn a_revocation_raced_by_lookups_leaves_no_cached_credential_valid(app: TestApp) {
+    let user = app.user("amina@example.com").await;
+    let machine = app.machine(&user, "all").await;
+    for round in 0..40 {
+        let access = TokenPair::of(&machine.issue().await).access;
+        let mut looking = JoinSet::new();
+        for _ in 0..6 {
+            let holder = machine.holder(&access);
+            looking.spawn(async move {
+                // Until it is refused; who asked before the revocation was answered may still succeed.
+                let started = Instant::now();
+                while started.elapsed() < Duration::from_secs(10) {
+                    if holder.whoami().await.status == 401 {
+                        return true;
+                    }
+                }
+                false
+            });
+        }
+        tokio::time::sleep(Duration::from_millis(round % 8)).await;
+        machine.post("revoke_token", &[("token", &access)]).await.expect_status(200);
+        for _ in 0..3 {
+            machine.holder(&access).whoami().await.expect_status(401);
+        }
+        assert!(looking.join_all().await.into_iter().all(|refused| refused), "lookups went on being answered after the revocation");
+        machine.holder(&access).whoami().await.expect_status(401);
+    }
+}

@@ -1,0 +1,4 @@
+//! The dialect: paths, verbs, envelopes, errors.
+
+mod cors;
+mod routing;

@@ -1,0 +1,11 @@
+//! One binary for every black-box test: over HTTP against [`support::TestApp`], or against the
+//! program itself. Files mirror the URL tree; names are sentences.
+
+mod architecture;
+mod auth;
+mod bad_input;
+mod concurrency;
+mod faults;
+mod frappe;
+mod parity;
+mod support;
