@@ -6,6 +6,10 @@
 //! else must happen then. To add one: a definition in `doctype/builtin`, its columns in
 //! `store/document_sources.rs`, a file here, and its line in [`SYSTEM`].
 
+mod oauth_bearer_token;
+mod oauth_client;
+mod social_login_key;
+
 use std::borrow::Cow;
 
 use serde_json::{Map, Value};
@@ -18,7 +22,8 @@ use crate::domain::Instant;
 use crate::error::AppError;
 
 /// The adapters.
-pub static SYSTEM: &[&dyn SystemDoctype] = &[];
+pub static SYSTEM: &[&dyn SystemDoctype] =
+    &[&oauth_bearer_token::OAuthBearerToken, &oauth_client::OAuthClient, &social_login_key::SocialLoginKey];
 
 /// The adapter of a doctype, by its exact name.
 pub fn find(doctype: &str) -> Option<&'static dyn SystemDoctype> {
