@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::domain::{Instant, Scope};
 use crate::domain::scope::{ADMIN_CREDENTIALS, Access, doctype_word};
 use crate::domain::user::{ADMINISTRATOR, GUEST, SYSTEM_MANAGER, User, UserType};
+use crate::domain::{Instant, Scope};
 use crate::error::{AppError, Denied};
 
 /// The one who asks: a user, and the credential that speaks for it.

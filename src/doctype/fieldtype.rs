@@ -150,13 +150,7 @@ impl FieldType {
             Self::Data | Self::Link | Self::DynamicLink | Self::Select | Self::ReadOnly | Self::Autocomplete | Self::Color | Self::Icon => {
                 short
             }
-            Self::SmallText
-            | Self::Text
-            | Self::LongText
-            | Self::TextEditor
-            | Self::MarkdownEditor
-            | Self::HtmlEditor
-            | Self::Code => long,
+            Self::SmallText | Self::Text | Self::LongText | Self::TextEditor | Self::MarkdownEditor | Self::HtmlEditor | Self::Code => long,
             Self::Int | Self::LongInt => Storage::Column(Kind::Int),
             Self::Float => Storage::Column(Kind::Float),
             Self::Check => Storage::Column(Kind::Check),

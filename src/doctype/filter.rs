@@ -354,7 +354,10 @@ mod tests {
         for (filters, operation) in [
             (json!({"status": ["in", "Open, Closed"]}), Operation::In(vec![text("Open"), text("Closed")])),
             (json!({"status": ["NOT IN", ["Open"]]}), Operation::NotIn(vec![text("Open")])),
-            (json!({"date": ["between", ["2026-01-01", "2026-02-01 10:00:00"]]}), Operation::Between(date("2026-01-01"), date("2026-02-01"))),
+            (
+                json!({"date": ["between", ["2026-01-01", "2026-02-01 10:00:00"]]}),
+                Operation::Between(date("2026-01-01"), date("2026-02-01")),
+            ),
             (json!({"idx": [">", "5"]}), Operation::Greater(FieldValue::Int(5))),
             (json!({"idx": ""}), Operation::Equal(FieldValue::Int(0))),
             (json!({"status": null}), Operation::Equal(text(""))),
@@ -404,8 +407,20 @@ mod tests {
 
     fn any_json() -> impl Strategy<Value = Value> {
         let words = prop_oneof![
-            Just("status"), Just("date"), Just("creation"), Just("idx"), Just("ToDo"), Just("="), Just("in"), Just("between"), Just("is"), Just("set"),
-            Just("like"), Just("2026-01-01"), Just("10000-99-99"), Just("\u{e9}\u{20ac}10 chars")
+            Just("status"),
+            Just("date"),
+            Just("creation"),
+            Just("idx"),
+            Just("ToDo"),
+            Just("="),
+            Just("in"),
+            Just("between"),
+            Just("is"),
+            Just("set"),
+            Just("like"),
+            Just("2026-01-01"),
+            Just("10000-99-99"),
+            Just("\u{e9}\u{20ac}10 chars")
         ];
         let leaf = prop_oneof![
             Just(Value::Null),

@@ -74,6 +74,8 @@ pub struct Field {
     pub non_negative: bool,
     /// Heard when a document is written, but not kept.
     pub write_only: bool,
+    /// Kept by the server; what a request says about it is ignored.
+    pub managed: bool,
 }
 
 /// One row of a doctype's permissions.
@@ -180,6 +182,8 @@ struct RawField {
     non_negative: bool,
     #[serde(default, deserialize_with = "flag")]
     ostiary_write_only: bool,
+    #[serde(default, deserialize_with = "flag")]
+    ostiary_managed: bool,
 }
 
 /// Frappe writes flags as 0 and 1; people write them as anything.
@@ -217,6 +221,7 @@ impl Field {
             set_only_once: false,
             non_negative: false,
             write_only: false,
+            managed: false,
         }
     }
 
@@ -278,12 +283,9 @@ impl DocType {
         let definition = value.to_string();
         let raw: RawDocType = serde_json::from_value(value).map_err(|error| refuse(format!("is not a DocType: {error}")))?;
         check_doctype_name(&raw.name).map_err(&refuse)?;
-        for (set, what) in [
-            (raw.issingle, "issingle"),
-            (raw.is_submittable, "is_submittable"),
-            (raw.is_tree, "is_tree"),
-            (raw.is_virtual, "is_virtual"),
-        ] {
+        for (set, what) in
+            [(raw.issingle, "issingle"), (raw.is_submittable, "is_submittable"), (raw.is_tree, "is_tree"), (raw.is_virtual, "is_virtual")]
+        {
             if set {
                 return Err(refuse(format!("{what} is not supported yet")));
             }
@@ -332,7 +334,12 @@ impl DocType {
     /// All columns in the order in which Frappe shows them.
     pub fn columns(&self) -> impl Iterator<Item = (&Field, Kind)> {
         let child: &[Field] = if self.is_child_table { &CHILD } else { &[] };
-        STANDARD.iter().chain(&self.fields).chain(child).filter(|field| !field.write_only).filter_map(|field| field.kind().map(|kind| (field, kind)))
+        STANDARD
+            .iter()
+            .chain(&self.fields)
+            .chain(child)
+            .filter(|field| !field.write_only)
+            .filter_map(|field| field.kind().map(|kind| (field, kind)))
     }
 
     /// One of its own fields.
@@ -393,7 +400,8 @@ fn read_field(raw: RawField, rows: Rows) -> Result<Option<Field>, String> {
         return Err(format!("field {name}: is_virtual is not supported yet"));
     }
     let options = text_of(raw.options).unwrap_or_default();
-    if matches!(fieldtype, FieldType::Link | FieldType::DynamicLink | FieldType::Table | FieldType::TableMultiSelect) && options.is_empty() {
+    if matches!(fieldtype, FieldType::Link | FieldType::DynamicLink | FieldType::Table | FieldType::TableMultiSelect) && options.is_empty()
+    {
         return Err(format!("field {name}: a {} needs options", raw.fieldtype));
     }
     let length = raw.length.filter(|length| *length > 0);
@@ -403,7 +411,10 @@ fn read_field(raw: RawField, rows: Rows) -> Result<Option<Field>, String> {
         _ => None,
     };
     if rows == Rows::OwnTable && indexed && limit.is_some_and(|limit| limit > MAX_INDEXED) {
-        return Err(format!("field {name}: a {} longer than {MAX_INDEXED} characters cannot be unique or have search_index", raw.fieldtype));
+        return Err(format!(
+            "field {name}: a {} longer than {MAX_INDEXED} characters cannot be unique or have search_index",
+            raw.fieldtype
+        ));
     }
     Ok(Some(Field {
         label: raw.label.filter(|label| !label.is_empty()).unwrap_or_else(|| name.clone()),
@@ -419,6 +430,7 @@ fn read_field(raw: RawField, rows: Rows) -> Result<Option<Field>, String> {
         set_only_once: raw.set_only_once,
         non_negative: raw.non_negative,
         write_only: raw.ostiary_write_only && rows == Rows::Typed,
+        managed: raw.ostiary_managed && rows == Rows::Typed,
     }))
 }
 

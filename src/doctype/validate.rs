@@ -35,7 +35,7 @@ pub fn read_body(
     may_write: &dyn Fn(&Field) -> bool,
 ) -> Result<Values, AppError> {
     let mut values = Values::default();
-    for field in doctype.fields.iter().filter(|field| may_write(field)) {
+    for field in doctype.fields.iter().filter(|field| !field.managed && may_write(field)) {
         let Some(sent) = body.get(&field.fieldname) else { continue };
         if field.is_table() {
             values.set_rows(&field.fieldname, read_rows(registry, field, sent, zone)?);
@@ -216,7 +216,9 @@ pub fn read_value(field: &Field, kind: Kind, value: &Value, zone: Tz) -> Result<
                 _ => None,
             };
             // -0.0 would compare equal to 0.0 but be shown differently.
-            number.filter(|number: &f64| number.is_finite()).map_or_else(|| refuse("a number"), |number| Ok(FieldValue::Float(number + 0.0)))
+            number
+                .filter(|number: &f64| number.is_finite())
+                .map_or_else(|| refuse("a number"), |number| Ok(FieldValue::Float(number + 0.0)))
         }
         Kind::Date => match text {
             Some("") => Ok(FieldValue::Null),
@@ -302,7 +304,10 @@ fn check_format(field: &Field, text: &str) -> Result<(), AppError> {
     let (good, what) = match field.options.as_str() {
         "Email" => (is_email(text), "Email Address"),
         "URL" => (url::Url::parse(text).is_ok_and(|url| url.has_host()), "URL"),
-        "Phone" => (text.chars().all(|c| c.is_ascii_digit() || " +-/().,#*x".contains(c)) && text.chars().any(|c| c.is_ascii_digit()), "Phone Number"),
+        "Phone" => (
+            text.chars().all(|c| c.is_ascii_digit() || " +-/().,#*x".contains(c)) && text.chars().any(|c| c.is_ascii_digit()),
+            "Phone Number",
+        ),
         "Name" => (!text.chars().any(|c| c.is_ascii_digit() || "<>[]{}|\\^~%$;".contains(c)), "Name"),
         _ => return Ok(()),
     };
@@ -418,10 +423,11 @@ mod tests {
     fn fields_that_may_not_be_written_are_left_out_silently() {
         let registry = Registry::builtin();
         let body = json!({"first_name": "A", "enabled": 0});
-        let values = read_body(&registry, registry.get("User").expect("builtin"), body.as_object().expect("an object"), Tz::UTC, &|field| {
-            field.permlevel == 0
-        })
-        .expect("valid");
+        let values =
+            read_body(&registry, registry.get("User").expect("builtin"), body.as_object().expect("an object"), Tz::UTC, &|field| {
+                field.permlevel == 0
+            })
+            .expect("valid");
         assert!(values.has("first_name"));
         assert!(!values.has("enabled"));
     }

@@ -70,7 +70,8 @@ impl Needs {
 
 /// Refuses an API secret that could be guessed: it is kept as a fast HMAC, so it must be strong by itself.
 fn check_secret(secret: &str) -> Result<(), AppError> {
-    let refuse = |why: &str| Err(AppError::Validation(format!("API Secret (api_secret) {why}; leave it out to have one made by generate_keys")));
+    let refuse =
+        |why: &str| Err(AppError::Validation(format!("API Secret (api_secret) {why}; leave it out to have one made by generate_keys")));
     refuse_nul("api_secret", secret)?;
     let length = secret.chars().count();
     if length < MIN_SECRET {

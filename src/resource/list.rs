@@ -126,8 +126,15 @@ pub fn list(cx: &mut Cx, caller: &Caller, doctype: &str, params: &ListParams) ->
     let fields: Vec<(&str, &str)> = fields.iter().map(|(key, fieldname)| (key.as_str(), fieldname.as_str())).collect();
     let order = read_order(caller, &doctype, params.order_by.as_deref())?;
     let filter = whole_filter(cx, caller, &doctype, params.filters.as_ref())?;
-    let selection =
-        Selection { doctype: &doctype, fields: &fields, filter: &filter, order: &order, start: params.limit_start, limit: params.limit, zone };
+    let selection = Selection {
+        doctype: &doctype,
+        fields: &fields,
+        filter: &filter,
+        order: &order,
+        start: params.limit_start,
+        limit: params.limit,
+        zone,
+    };
     let rows = documents::list_documents(cx.conn, &selection)?;
     Ok(join(&rows))
 }
@@ -233,14 +240,20 @@ fn item_text(item: &Value) -> Result<&str, AppError> {
     }
 }
 
-/// `field as key`.
+/// `field as key`. The name may have spaces: `` `tabOdd Thing`.`name` ``.
 fn split_alias(item: &str) -> (&str, Option<&str>) {
-    let words: Vec<&str> = item.split_whitespace().collect();
-    match words.as_slice() {
-        [name, middle, key] if middle.eq_ignore_ascii_case("as") => {
-            (name, Some(key.trim_matches(|quote| matches!(quote, '`' | '\'' | '"'))))
-        }
-        _ => (item, None),
+    match item.to_ascii_lowercase().rfind(" as ") {
+        Some(at) => (item[..at].trim(), Some(item[at + 4..].trim().trim_matches(|quote| matches!(quote, '`' | '\'' | '"')))),
+        None => (item, None),
+    }
+}
+
+/// `field`, `field asc` or `field desc`.
+fn split_direction(part: &str) -> (&str, bool) {
+    match part.rsplit_once(char::is_whitespace) {
+        Some((name, direction)) if direction.eq_ignore_ascii_case("asc") => (name.trim(), false),
+        Some((name, direction)) if direction.eq_ignore_ascii_case("desc") => (name.trim(), true),
+        _ => (part, false),
     }
 }
 
@@ -256,13 +269,7 @@ fn read_order(caller: &Caller, doctype: &DocType, order_by: Option<&str>) -> Res
     parts
         .into_iter()
         .map(|part| {
-            let words: Vec<&str> = part.split_whitespace().collect();
-            let (name, descending) = match words.as_slice() {
-                [name] => (*name, false),
-                [name, direction] if direction.eq_ignore_ascii_case("asc") => (*name, false),
-                [name, direction] if direction.eq_ignore_ascii_case("desc") => (*name, true),
-                _ => return Err(AppError::FieldNotPermitted(shorten(part.trim()))),
-            };
+            let (name, descending) = split_direction(part.trim());
             let fieldname = bare_fieldname(doctype, name);
             match doctype.column(fieldname) {
                 Some((field, _)) if permissions::may_use(caller, doctype, field, Action::Read) => {
@@ -289,8 +296,13 @@ mod tests {
         assert_eq!(parse(json!({})).map(|params| params.limit), Ok(Some(20)));
         assert_eq!(parse(json!({"limit_page_length": "0"})).map(|params| params.limit), Ok(None));
         assert_eq!(parse(json!({"limit": "2"})).map(|params| params.limit), Ok(Some(2)));
-        assert_eq!(parse(json!({"limit": 2, "limit_page_length": 5, "limit_start": "3"})).map(|p| (p.limit, p.limit_start)), Ok((Some(5), 3)));
-        for bad in [json!({"limit": "x"}), json!({"limit_start": -1}), json!({"limit_page_length": [1]}), json!({"limit": "99999999999999999999"})] {
+        assert_eq!(
+            parse(json!({"limit": 2, "limit_page_length": 5, "limit_start": "3"})).map(|p| (p.limit, p.limit_start)),
+            Ok((Some(5), 3))
+        );
+        for bad in
+            [json!({"limit": "x"}), json!({"limit_start": -1}), json!({"limit_page_length": [1]}), json!({"limit": "99999999999999999999"})]
+        {
             assert!(matches!(parse(bad.clone()), Err(AppError::InvalidData(_))), "{bad}");
         }
     }

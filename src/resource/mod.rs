@@ -14,6 +14,8 @@ mod naming;
 mod permissions;
 mod read;
 pub mod system;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use serde_json::{Map, Value};

@@ -58,7 +58,8 @@ mod tests {
     use crate::doctype::{FieldValue, Origin};
 
     fn name(autoname: &str, body: Value, title: Option<&str>) -> Result<String, AppError> {
-        let definition = json!({"name": "Thing", "autoname": autoname, "fields": [{"fieldname": "title", "label": "Title", "fieldtype": "Data"}]});
+        let definition =
+            json!({"name": "Thing", "autoname": autoname, "fields": [{"fieldname": "title", "label": "Title", "fieldtype": "Data"}]});
         let doctype = DocType::parse("x.json", &definition.to_string(), Origin::Site).expect("valid");
         let mut values = Values::default();
         if let Some(title) = title {

@@ -21,7 +21,13 @@ use crate::store::documents::{self, Taken};
 ///
 /// # Errors
 /// As [`super::permit`], and every rule the document breaks.
-pub fn create(cx: &mut Cx, caller: &Caller, doctype: &str, body: Map<String, Value>, gathered: &Gathered) -> Result<Map<String, Value>, AppError> {
+pub fn create(
+    cx: &mut Cx,
+    caller: &Caller,
+    doctype: &str,
+    body: Map<String, Value>,
+    gathered: &Gathered,
+) -> Result<Map<String, Value>, AppError> {
     let doctype = permissions::permit(cx.env, caller, doctype, None, Action::Create)?;
     let adapter = adapter(&doctype, "creating a document of")?;
     let registry = cx.env.doctypes();

@@ -134,10 +134,13 @@ pub(super) fn shown(conn: &Conn, kind: Kind, column: &str, zone: Tz) -> String {
         (Conn::Sqlite(_), Kind::Datetime) => format!("ostiary_local({column}, '{}')", zone.name()),
         // A whole Float is shown as 1.0, not 1.
         (Conn::Postgres(_), Kind::Float) => {
-            format!("(CASE WHEN {column} = trunc({column}) AND abs({column}) < 1e15 THEN {column}::text || '.0' ELSE {column}::text END)::json")
+            format!(
+                "(CASE WHEN {column} = trunc({column}) AND abs({column}) < 1e15 THEN {column}::text || '.0' ELSE {column}::text END)::json"
+            )
         }
         (Conn::Postgres(_), Kind::Datetime) => {
-            let local = if zone == Tz::UTC { column.to_owned() } else { format!("({column} AT TIME ZONE 'UTC' AT TIME ZONE '{}')", zone.name()) };
+            let local =
+                if zone == Tz::UTC { column.to_owned() } else { format!("({column} AT TIME ZONE 'UTC' AT TIME ZONE '{}')", zone.name()) };
             format!(
                 "to_char({local}, CASE WHEN date_trunc('second', {local}) = {local} THEN 'YYYY-MM-DD HH24:MI:SS' ELSE 'YYYY-MM-DD HH24:MI:SS.US' END)"
             )
@@ -237,9 +240,7 @@ pub(super) fn list_columns(conn: &mut Conn, table: &str) -> Result<Vec<String>, 
         name: String,
     }
     let columns = match conn {
-        Conn::Sqlite(sqlite) => {
-            diesel::sql_query("SELECT name FROM pragma_table_info(?)").bind::<Text, _>(table).load::<Column>(sqlite)?
-        }
+        Conn::Sqlite(sqlite) => diesel::sql_query("SELECT name FROM pragma_table_info(?)").bind::<Text, _>(table).load::<Column>(sqlite)?,
         Conn::Postgres(postgres) => diesel::sql_query(
             "SELECT column_name::text AS name FROM information_schema.columns WHERE table_schema = current_schema() AND table_name = $1",
         )

@@ -24,6 +24,8 @@ enum Expression {
 
 use Expression::{Each, Same};
 
+/// A bare number in ORDER BY would mean a column by its position.
+const ZERO: Expression = Same("CAST(0 AS INTEGER)");
 const NO_TEXT: Expression = Same("CAST(NULL AS TEXT)");
 
 const SOURCES: &[Source] = &[
@@ -36,8 +38,8 @@ const SOURCES: &[Source] = &[
             ("creation", Same("d.creation")),
             ("modified", Same("d.modified")),
             ("modified_by", Same("d.modified_by")),
-            ("docstatus", Same("0")),
-            ("idx", Same("0")),
+            ("docstatus", ZERO),
+            ("idx", ZERO),
             ("enabled", Same("CAST(d.enabled AS INTEGER)")),
             ("email", Same("d.email")),
             ("first_name", Same("d.first_name")),
@@ -69,7 +71,7 @@ const SOURCES: &[Source] = &[
             ("creation", Same("d.creation")),
             ("modified", Same("d.modified")),
             ("modified_by", Same("d.modified_by")),
-            ("docstatus", Same("0")),
+            ("docstatus", ZERO),
             ("idx", Same("d.idx")),
             ("role", Same("d.role")),
             ("parent", Same("d.user_name")),
@@ -86,8 +88,8 @@ const SOURCES: &[Source] = &[
             ("creation", Same("d.creation")),
             ("modified", Same("d.modified")),
             ("modified_by", Same("d.modified_by")),
-            ("docstatus", Same("0")),
-            ("idx", Same("0")),
+            ("docstatus", ZERO),
+            ("idx", ZERO),
             ("role_name", Same("d.name")),
             ("disabled", Same("CAST(d.disabled AS INTEGER)")),
             ("is_custom", Same("CAST(d.is_custom AS INTEGER)")),
@@ -104,8 +106,8 @@ const SOURCES: &[Source] = &[
             ("creation", Same("d.creation")),
             ("modified", Same("d.modified")),
             ("modified_by", Same("d.modified_by")),
-            ("docstatus", Same("0")),
-            ("idx", Same("0")),
+            ("docstatus", ZERO),
+            ("idx", ZERO),
             ("client_id", Same("d.client_id")),
             ("app_name", Same("d.app_name")),
             ("user", Same("d.user_name")),
@@ -146,7 +148,7 @@ const SOURCES: &[Source] = &[
             ("creation", Same("d.creation")),
             ("modified", Same("d.modified")),
             ("modified_by", Same("d.modified_by")),
-            ("docstatus", Same("0")),
+            ("docstatus", ZERO),
             ("idx", Same("d.idx")),
             ("role", Same("d.role")),
             ("parent", Same("d.client_id")),
@@ -163,8 +165,8 @@ const SOURCES: &[Source] = &[
             ("creation", Same("d.created")),
             ("modified", Same("COALESCE(d.revoked_at, d.created)")),
             ("modified_by", Same("d.user_name")),
-            ("docstatus", Same("0")),
-            ("idx", Same("0")),
+            ("docstatus", ZERO),
+            ("idx", ZERO),
             ("client", Same("d.client_id")),
             ("user", Same("d.user_name")),
             ("scopes", Same("d.scopes")),
@@ -195,9 +197,9 @@ const SOURCES: &[Source] = &[
             ("creation", Same("d.creation")),
             ("modified", Same("d.modified")),
             ("modified_by", Same("d.modified_by")),
-            ("docstatus", Same("0")),
-            ("idx", Same("0")),
-            ("enable_social_login", Same("1")),
+            ("docstatus", ZERO),
+            ("idx", ZERO),
+            ("enable_social_login", Same("CAST(1 AS INTEGER)")),
             ("social_login_provider", Same("CAST('Custom' AS TEXT)")),
             ("provider_name", Same("d.provider_name")),
             ("client_id", Same("d.client_id")),

@@ -166,7 +166,14 @@ fn empty(kind: Kind) -> FieldValue {
 ///
 /// # Errors
 /// [`StoreError::Unique`] when a unique field is taken; see [`find_taken`].
-pub fn update_document(conn: &mut Conn, doctype: &DocType, name: &str, user: &str, at: Instant, values: &Values) -> Result<bool, StoreError> {
+pub fn update_document(
+    conn: &mut Conn,
+    doctype: &DocType,
+    name: &str,
+    user: &str,
+    at: Instant,
+    values: &Values,
+) -> Result<bool, StoreError> {
     let mut statement = Statement::default();
     statement.sql("UPDATE ").sql(&own_table(doctype)?).sql(" SET \"modified_by\" = ").text(user).sql(", \"modified\" = ");
     statement.bind(Kind::Datetime, &FieldValue::Datetime(at.naive_utc()));
@@ -206,7 +213,12 @@ pub fn find_taken(doctype: &DocType, error: &StoreError) -> Option<Taken> {
 ///
 /// # Errors
 /// [`StoreError`] from the database.
-pub fn find_link(conn: &mut Conn, doctype: &DocType, name: &str, columns: &[LinkColumn<'_>]) -> Result<Option<(String, String)>, StoreError> {
+pub fn find_link(
+    conn: &mut Conn,
+    doctype: &DocType,
+    name: &str,
+    columns: &[LinkColumn<'_>],
+) -> Result<Option<(String, String)>, StoreError> {
     for columns in columns.chunks(LINKS_AT_ONCE) {
         let mut statement = Statement::default();
         for (index, column) in columns.iter().enumerate() {
@@ -230,7 +242,11 @@ fn push_link(statement: &mut Statement, conn: &Conn, doctype: &DocType, name: &s
         format!("'{}/' || {}", by.name, sql("name"))
     };
     statement.sql(if index == 0 { "" } else { " UNION ALL " });
-    statement.sql(&format!("SELECT found{index}.hit FROM (SELECT {shown} AS hit FROM {} AS d WHERE {} = ", table(by), sql(column.fieldname)));
+    statement.sql(&format!(
+        "SELECT found{index}.hit FROM (SELECT {shown} AS hit FROM {} AS d WHERE {} = ",
+        table(by),
+        sql(column.fieldname)
+    ));
     statement.text(name);
     if let Some(type_field) = column.type_field {
         statement.sql(&format!(" AND {} = ", sql(type_field))).text(&doctype.name);

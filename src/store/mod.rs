@@ -34,6 +34,8 @@ pub mod sessions;
 pub mod signing_keys;
 pub mod social_login_keys;
 mod statement;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod tokens;
 pub mod user_documents;
 pub mod users;

@@ -8,13 +8,16 @@
 
 mod oauth_bearer_token;
 mod oauth_client;
+mod role;
 mod social_login_key;
+mod user;
 
 use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
 use super::Gathered;
+use super::permissions::{self, Action};
 use crate::auth::Caller;
 use crate::cx::Cx;
 use crate::doctype::{DocType, Rows, Values};
@@ -22,8 +25,13 @@ use crate::domain::Instant;
 use crate::error::AppError;
 
 /// The adapters.
-pub static SYSTEM: &[&dyn SystemDoctype] =
-    &[&oauth_bearer_token::OAuthBearerToken, &oauth_client::OAuthClient, &social_login_key::SocialLoginKey];
+pub static SYSTEM: &[&dyn SystemDoctype] = &[
+    &oauth_bearer_token::OAuthBearerToken,
+    &oauth_client::OAuthClient,
+    &role::RoleDoctype,
+    &social_login_key::SocialLoginKey,
+    &user::UserDoctype,
+];
 
 /// The adapter of a doctype, by its exact name.
 pub fn find(doctype: &str) -> Option<&'static dyn SystemDoctype> {
@@ -44,6 +52,15 @@ pub struct Draft<'a> {
     pub gathered: &'a Gathered,
     /// What `creation` (on create) and `modified` become.
     pub at: Instant,
+}
+
+impl Draft<'_> {
+    /// The text sent for a secret field, unless it is empty or the caller may not write the field.
+    pub fn secret(&self, fieldname: &str) -> Option<&str> {
+        let field = self.doctype.field(fieldname).filter(|field| field.is_secret())?;
+        let text = self.body.get(fieldname).and_then(Value::as_str).filter(|text| !text.is_empty())?;
+        permissions::may_use(self.caller, self.doctype, field, Action::Write).then_some(text)
+    }
 }
 
 /// What a create made.
