@@ -101,7 +101,7 @@ async fn malformed_bodies_are_refused(app: TestApp) {
         findings.refused(&format!("get_token, {name}"), app.anonymous().post(TOKEN).header("content-type", json_kind).body(body)).await;
         findings.refused(&format!("revoke_token, {name}"), app.anonymous().post(REVOKE).header("content-type", json_kind).body(body)).await;
     }
-    for kind in ["text/plain", "application/xml", "application/octet-stream", "nonsense", "application/json; charset=utf-16"] {
+    for kind in ["text/plain", "application/xml", "application/octet-stream", "nonsense"] {
         let body = "{\"description\": \"Water\"}";
         findings.refused(&format!("create as {kind}"), caller.post(TODO).header("content-type", kind).body(body)).await;
         findings
