@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::app::{Application, Parts};
+use crate::app::{self, Application, Parts};
 use crate::config::Config;
 use crate::store::DatabaseUrl;
 use crate::telemetry;
@@ -14,12 +14,8 @@ use crate::telemetry;
 /// Serves until SIGTERM or SIGINT.
 pub(super) fn run(config: Config) -> Result<(), String> {
     let _log = telemetry::start(&config.log).map_err(|error| error.to_string())?;
-    actix_web::rt::System::new().block_on(async move {
-        let database = DatabaseUrl::parse(&config.database.url).map_err(|error| error.to_string())?;
-        let application = Application::build(config, Parts::default()).await.map_err(|error| error.to_string())?;
-        banner(&application, &database)?;
-        application.run().await.map_err(|error| error.to_string())
-    })
+    let database = DatabaseUrl::parse(&config.database.url).map_err(|error| error.to_string())?;
+    app::serve(config, Parts::default(), |application| banner(application, &database))
 }
 
 /// Says where it listens, on which database, under which name, and on a new database how to log in.
