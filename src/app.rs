@@ -17,7 +17,7 @@ use crate::cx::{Clock, Env};
 use crate::error::AppError;
 use crate::http::request_log::RequestLog;
 use crate::http::{self, State, extract, respond};
-use crate::store::{self, Db, DatabaseUrl, StoreError};
+use crate::store::{self, DatabaseUrl, Db, StoreError};
 use crate::telemetry::Metrics;
 use crate::{background, frappe, pages};
 
@@ -104,10 +104,12 @@ impl Application {
         };
         let Workshop { db, env, first_password } = Workshop::open(config, parts, address)?;
         db.watch_other_processes();
-        background::start(&db, &env);
+        background::start(&db, &env, crate::oidc::keys::reload);
         let state = Data::new(State::new(env, db));
         let shared = state.clone();
-        let server = HttpServer::new(move || App::new().app_data(shared.clone()).default_service(web::to(entry))).workers(workers).shutdown_timeout(10);
+        let server = HttpServer::new(move || App::new().app_data(shared.clone()).default_service(web::to(entry)))
+            .workers(workers)
+            .shutdown_timeout(10);
         let server = match tls {
             Some(tls) => server.listen_rustls_0_23(listener, tls)?,
             None => server.listen(listener)?,
@@ -161,6 +163,19 @@ impl Application {
     }
 }
 
+/// Builds the application on a runtime of its own and serves until it is told to stop; `ready` is
+/// called once it listens.
+///
+/// # Errors
+/// The line of a [`StartError`], of `ready`, or of the server.
+pub fn serve(config: Config, parts: Parts, ready: impl FnOnce(&Application) -> Result<(), String>) -> Result<(), String> {
+    actix_web::rt::System::new().block_on(async move {
+        let application = Application::build(config, parts).await.map_err(|error| error.to_string())?;
+        ready(&application)?;
+        application.run().await.map_err(|error| error.to_string())
+    })
+}
+
 fn serve_metrics(listen: SocketAddr) -> Result<Server, StartError> {
     let metrics = Metrics::install()?;
     let listener = TcpListener::bind(listen).map_err(|cause| StartError::Listen { address: listen, cause })?;
@@ -168,7 +183,11 @@ fn serve_metrics(listen: SocketAddr) -> Result<Server, StartError> {
         let metrics = metrics.clone();
         async move { HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(metrics.render()) }
     };
-    Ok(HttpServer::new(move || App::new().route("/metrics", web::get().to(render.clone()))).workers(1).disable_signals().listen(listener)?.run())
+    Ok(HttpServer::new(move || App::new().route("/metrics", web::get().to(render.clone())))
+        .workers(1)
+        .disable_signals()
+        .listen(listener)?
+        .run())
 }
 
 /// Every request comes in here and goes to its door.

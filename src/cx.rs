@@ -34,7 +34,7 @@ pub struct Env {
     pub seal: SealKey,
     pub clock: Clock,
     pub limits: Limits,
-    pub settled: Settled,
+    pub races: Races,
     doctypes: RwLock<Arc<Registry>>,
     signing: RwLock<Arc<Vec<SigningKey>>>,
 }
@@ -49,7 +49,7 @@ impl Env {
             seal,
             clock,
             limits,
-            settled: Settled::default(),
+            races: Races::default(),
             doctypes: RwLock::new(Arc::new(doctypes)),
             signing: RwLock::default(),
         }
@@ -81,25 +81,34 @@ impl Env {
     }
 }
 
-/// When this process committed the winners of recent races. A request that arrived before that
-/// moment lost the race; one that arrived after it saw the answer, or stole it.
-#[derive(Clone)]
-pub struct Settled(moka::sync::Cache<String, Instant>);
+/// How the winner of a race stands, as this process knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Winner {
+    /// It has won, but nothing is durable yet.
+    Committing,
+    /// A request that arrived before this moment lost the race; one that arrived after it saw the
+    /// answer, or stole it.
+    Committed(Instant),
+}
 
-impl Default for Settled {
+/// The winners of recent races in this process.
+#[derive(Clone)]
+pub struct Races(moka::sync::Cache<String, Winner>);
+
+impl Default for Races {
     fn default() -> Self {
         Self(moka::sync::Cache::builder().max_capacity(10_000).time_to_live(std::time::Duration::from_secs(60)).build())
     }
 }
 
-impl Settled {
-    /// Remembers when the winner of the race for `id` was committed.
-    pub fn note(&self, id: String, at: Instant) {
-        self.0.insert(id, at);
+impl Races {
+    /// Remembers how the winner of the race for `id` stands.
+    pub fn note(&self, id: &str, winner: Winner) {
+        self.0.insert(id.to_owned(), winner);
     }
 
-    /// When the winner of the race for `id` was committed, if it was here and lately.
-    pub fn at(&self, id: &str) -> Option<Instant> {
+    /// How the winner of the race for `id` stands, if it won here and lately.
+    pub fn winner(&self, id: &str) -> Option<Winner> {
         self.0.get(id)
     }
 }

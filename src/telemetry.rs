@@ -44,7 +44,11 @@ pub fn start(config: &LogConfig) -> Result<LogGuard, ConfigError> {
 fn install(filter: EnvFilter, writer: NonBlocking, pretty: bool) {
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(NonBlockingMaker(writer));
     // A second start in one process (tests) keeps the first.
-    let _ = if pretty { builder.with_target(false).try_init() } else { builder.event_format(json_line::JsonLine).fmt_fields(tracing_subscriber::fmt::format::JsonFields::new()).try_init() };
+    let _ = if pretty {
+        builder.with_target(false).try_init()
+    } else {
+        builder.event_format(json_line::JsonLine).fmt_fields(tracing_subscriber::fmt::format::JsonFields::new()).try_init()
+    };
 }
 
 struct NonBlockingMaker(NonBlocking);

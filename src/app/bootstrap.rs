@@ -45,7 +45,7 @@ pub(super) fn run(db: &Db, env: &std::sync::Arc<Env>) -> Result<Option<SecretStr
         first_password = (made && chosen.is_none()).then_some(secret);
     }
     crate::oidc::keys::ensure(db, env)?;
-    crate::background::reload_keys(db, env)?;
+    crate::oidc::keys::reload(db, env)?;
     let shared = std::sync::Arc::clone(env);
     db.write_blocking("document tables", move |conn, effects| with_cx(conn, effects, &shared, crate::resource::ensure_tables))?;
     Ok(first_password)

@@ -31,14 +31,18 @@ pub fn key_file(database: &Path) -> PathBuf {
 /// Looks in the settings, then beside the database file.
 pub(super) fn find(config: &Config, url: &DatabaseUrl) -> Result<Found, StartError> {
     if let Some(text) = &config.security.seal_key {
-        return SealKey::from_text(text.expose_secret()).map(Found::Key).ok_or_else(|| StartError::Seal("OSTIARY_SEAL_KEY must be 32 bytes in base64 (make one with: openssl rand -base64 32)".into()));
+        return SealKey::from_text(text.expose_secret()).map(Found::Key).ok_or_else(|| {
+            StartError::Seal("OSTIARY_SEAL_KEY must be 32 bytes in base64 (make one with: openssl rand -base64 32)".into())
+        });
     }
     match url {
         DatabaseUrl::Postgres(_) => Ok(Found::Missing(None)),
         DatabaseUrl::Sqlite(path) => {
             let file = key_file(path);
             match std::fs::read_to_string(&file) {
-                Ok(text) => SealKey::from_text(&text).map(Found::Key).ok_or_else(|| StartError::Seal(format!("{} does not hold a seal key (32 bytes in base64)", file.display()))),
+                Ok(text) => SealKey::from_text(&text)
+                    .map(Found::Key)
+                    .ok_or_else(|| StartError::Seal(format!("{} does not hold a seal key (32 bytes in base64)", file.display()))),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Found::Missing(Some(file))),
                 Err(error) => Err(StartError::Seal(format!("cannot read the seal key {}: {error}", file.display()))),
             }
@@ -57,10 +61,14 @@ pub(super) fn settle(found: Found, db: &Db, url: &DatabaseUrl) -> Result<SealKey
                 DatabaseUrl::Sqlite(path) => format!("put its {} back", key_file(path).display()),
                 DatabaseUrl::Postgres(_) => "set OSTIARY_SEAL_KEY".into(),
             };
-            return Err(StartError::Seal(format!("the seal key of this database is missing: {place}; nothing sealed with it can be read without it")));
+            return Err(StartError::Seal(format!(
+                "the seal key of this database is missing: {place}; nothing sealed with it can be read without it"
+            )));
         }
         (Found::Missing(None), None) => {
-            return Err(StartError::Seal("OSTIARY_SEAL_KEY must be set with Postgres: 32 bytes in base64 (make one with: openssl rand -base64 32)".into()));
+            return Err(StartError::Seal(
+                "OSTIARY_SEAL_KEY must be set with Postgres: 32 bytes in base64 (make one with: openssl rand -base64 32)".into(),
+            ));
         }
         (Found::Missing(Some(file)), None) => make_file(&file)?,
     };

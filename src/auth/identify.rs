@@ -42,7 +42,9 @@ impl Credential {
                 // Frappe ignores a header without exactly two words; here it is 401, because a
                 // silent Guest hides mistakes. More than one space is tolerated.
                 let mut words = header.split(' ').filter(|word| !word.is_empty());
-                let (Some(scheme), Some(value), None) = (words.next(), words.next(), words.next()) else { return Err(AppError::Unauthenticated) };
+                let (Some(scheme), Some(value), None) = (words.next(), words.next(), words.next()) else {
+                    return Err(AppError::Unauthenticated);
+                };
                 let parse = SCHEMES.iter().find(|(name, _)| scheme.eq_ignore_ascii_case(name)).map(|(_, parse)| parse);
                 parse.ok_or(AppError::Unauthenticated)?(value, facts)
             }
@@ -143,7 +145,10 @@ pub enum Loaded {
     /// Nothing there that opens anything.
     Unknown,
     /// `Basic` with a user name: its password must be checked (slow) before [`password_known`].
-    NeedPassword { user: String, stored: Option<String> },
+    NeedPassword {
+        user: String,
+        stored: Option<String>,
+    },
 }
 
 /// Looks a credential up by its hash.
@@ -180,7 +185,16 @@ pub fn password_known(cx: &mut Cx, name: &str, checked: &str) -> Result<Option<K
         return Ok(None);
     }
     Ok(enabled_user(cx, name)?.map(|user| {
-        let found = Found { user, via: Via::Password, scope: None, expires_at: None, touched_at: None, key_addresses: None, csrf_issued: false, auth_time: None };
+        let found = Found {
+            user,
+            via: Via::Password,
+            scope: None,
+            expires_at: None,
+            touched_at: None,
+            key_addresses: None,
+            csrf_issued: false,
+            auth_time: None,
+        };
         Known::new(found)
     }))
 }

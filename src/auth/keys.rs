@@ -6,8 +6,8 @@ use crate::cx::Cx;
 use crate::domain::user::{GUEST, fold_name};
 use crate::domain::{Instant, Scope};
 use crate::error::{AppError, Denied};
-use crate::secrets::mint::{self, Kind};
 use crate::secrets::SecretHash;
+use crate::secrets::mint::{self, Kind};
 use crate::store;
 use crate::store::api_keys::{DEFAULT, NewKey, SecretForm};
 

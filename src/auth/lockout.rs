@@ -57,7 +57,9 @@ impl Counter {
 
     /// How long until this window has room; zero when it has.
     fn wait(&self, window: &mut Window) -> Duration {
-        let Some(started) = window.started else { return if window.running >= self.quota.count { Duration::from_secs(1) } else { Duration::ZERO } };
+        let Some(started) = window.started else {
+            return if window.running >= self.quota.count { Duration::from_secs(1) } else { Duration::ZERO };
+        };
         let age = started.elapsed();
         if age >= self.quota.period {
             window.started = None;
@@ -168,7 +170,9 @@ mod tests {
         for _ in 0..10 {
             lockout.begin("alice", ELSEWHERE).ok().expect("still open").failed();
         }
-        assert!(matches!(lockout.begin("alice", ELSEWHERE), Err(AppError::Locked { retry_after }) if retry_after > Duration::from_secs(50)));
+        assert!(
+            matches!(lockout.begin("alice", ELSEWHERE), Err(AppError::Locked { retry_after }) if retry_after > Duration::from_secs(50))
+        );
         assert!(lockout.begin("alice", HOME).is_ok());
         assert!(lockout.begin("bob", ELSEWHERE).is_ok());
     }

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::identify::{Found, Known, enabled_user};
 use super::Via;
+use super::identify::{Found, Known, enabled_user};
 use crate::audit::{self, AuditEvent};
 use crate::cx::Cx;
 use crate::domain::session::Session;
 use crate::error::AppError;
 use crate::secrets::mint::{self, Kind, has_form};
-use crate::secrets::{SecretHash, SealKey};
+use crate::secrets::{SealKey, SecretHash};
 use crate::store;
 
 /// A started session with the id that goes into the cookie; shown once.

@@ -42,8 +42,9 @@ const PURGES: [(&str, Purge); 9] = [
     ("purge audit", |conn, now, _| store::audit::purge_before(conn, now.minus(KEEP_AUDIT))),
 ];
 
-/// Starts the background thread; it ends when the database is closed everywhere else.
-pub fn start(db: &Db, env: &Arc<Env>) {
+/// Starts the background thread; it ends when the environment is gone. `reload_keys` is run when
+/// the signing keys changed, here or in another process.
+pub fn start(db: &Db, env: &Arc<Env>, reload_keys: fn(&Db, &Env) -> Result<(), AppError>) {
     let (db, env) = (db.clone(), Arc::downgrade(env));
     let run = move || {
         let mut waited = Duration::ZERO;
@@ -86,14 +87,4 @@ pub fn purge_all(db: &Db, env: &Env) {
             }
         }
     }
-}
-
-/// Reads the signing keys again after they changed, here or in another process.
-///
-/// # Errors
-/// [`AppError`] from the database, or when a key does not open.
-pub fn reload_keys(db: &Db, env: &Env) -> Result<(), AppError> {
-    let keys = db.lookup_blocking(|conn, _| crate::oidc::keys::load(conn, &env.seal))?;
-    env.set_signing_keys(keys);
-    Ok(())
 }

@@ -10,8 +10,8 @@ use crate::auth::{Identity, RequestFacts};
 use crate::domain::user::User;
 use crate::error::AppError;
 use crate::http::State;
-use crate::http::params::Params;
 use crate::http::cookies::CookieChange;
+use crate::http::params::Params;
 
 /// An HTTP verb that a method may be called with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -29,7 +29,10 @@ enum Target {
     /// A method that does not exist, by name.
     UnknownMethod(String),
     /// `/api/resource/…` and `/api/v1/resource/…`.
-    Resource { doctype: String, name: Option<String> },
+    Resource {
+        doctype: String,
+        name: Option<String>,
+    },
     Nothing,
 }
 
@@ -46,7 +49,11 @@ impl Target {
             let (doctype, name) = resource.split_once('/').unwrap_or((resource, ""));
             let name = decode(name.strip_suffix('/').unwrap_or(name))?;
             let doctype = decode(doctype)?;
-            return Ok(if doctype.is_empty() { Self::Nothing } else { Self::Resource { doctype, name: (!name.is_empty()).then_some(name) } });
+            return Ok(if doctype.is_empty() {
+                Self::Nothing
+            } else {
+                Self::Resource { doctype, name: (!name.is_empty()).then_some(name) }
+            });
         }
         Ok(Self::Nothing)
     }
@@ -92,7 +99,13 @@ pub async fn dispatch(state: &State, request: &HttpRequest, mut payload: Payload
     response
 }
 
-async fn handle(state: &State, request: &HttpRequest, payload: &mut Payload, facts: RequestFacts<'_>, log: &mut RequestLog) -> HttpResponse {
+async fn handle(
+    state: &State,
+    request: &HttpRequest,
+    payload: &mut Payload,
+    facts: RequestFacts<'_>,
+    log: &mut RequestLog,
+) -> HttpResponse {
     let arrived_at = state.env.clock.now();
     let target = Target::of_path(request.path());
     let door = target.as_ref().map_or(Door::Frappe, Target::door);
@@ -121,7 +134,10 @@ fn body_error(state: &State, error: BodyError, door: Door) -> HttpResponse {
         BodyError::Broken => StatusCode::BAD_REQUEST,
     };
     if door != Door::Frappe {
-        return respond::json_no_store(status, r#"{"error":"invalid_request","error_description":"request body is too large or broke off"}"#);
+        return respond::json_no_store(
+            status,
+            r#"{"error":"invalid_request","error_description":"request body is too large or broke off"}"#,
+        );
     }
     // Frappe answers these two from its HTTP layer, as a plain page.
     let title = status.canonical_reason().unwrap_or("Error");
@@ -199,14 +215,28 @@ async fn answer(
 
 /// Functions of Frappe that exist but are no API methods (transcript 296).
 fn is_internal(name: &str) -> bool {
-    matches!(name, "frappe.get_all" | "frappe.get_doc" | "frappe.get_list" | "frappe.db.sql" | "frappe.db.get_value" | "frappe.db.set_value" | "frappe.set_user" | "frappe.throw")
+    matches!(
+        name,
+        "frappe.get_all"
+            | "frappe.get_doc"
+            | "frappe.get_list"
+            | "frappe.db.sql"
+            | "frappe.db.get_value"
+            | "frappe.db.set_value"
+            | "frappe.set_user"
+            | "frappe.throw"
+    )
 }
 
 async fn call_method(target: &Target, call: Call<'_>) -> Result<Reply, AppError> {
     let Target::Method(method) = target else { return Err(AppError::NoSuchPath) };
     if !method.guest && call.identity.caller.is_guest() {
         // Frappe: 403 for an expired session too, here: 401, because the documents say so.
-        return Err(if call.identity.session_expired { AppError::SessionExpired } else { AppError::NotPermitted(Denied::Method(method.path.to_owned())) });
+        return Err(if call.identity.session_expired {
+            AppError::SessionExpired
+        } else {
+            AppError::NotPermitted(Denied::Method(method.path.to_owned()))
+        });
     }
     if !method.verbs.contains(&call.verb) {
         if method.door == Door::Frappe {
@@ -227,7 +257,14 @@ async fn call_method(target: &Target, call: Call<'_>) -> Result<Reply, AppError>
 }
 
 /// Puts a reply or an error into its shape, with cookies.
-fn finish_reply(state: &State, request: &HttpRequest, door: Door, outcome: Result<(Reply, Option<Identity>), AppError>, session_expired: bool, log: &mut RequestLog) -> HttpResponse {
+fn finish_reply(
+    state: &State,
+    request: &HttpRequest,
+    door: Door,
+    outcome: Result<(Reply, Option<Identity>), AppError>,
+    session_expired: bool,
+    log: &mut RequestLog,
+) -> HttpResponse {
     match outcome {
         Ok((reply, identity)) => {
             let mut response = match reply.body {
@@ -278,7 +315,8 @@ fn error_response(state: &State, request: &HttpRequest, door: Door, error: &AppE
     } else if extract::wants_json(request) {
         respond::json(exception.status, envelope::error_body(&exception, session_expired))
     } else {
-        let text = exception.text.as_deref().filter(|text| !text.contains('<')).unwrap_or("You cannot do this, or are not logged in any more.");
+        let text =
+            exception.text.as_deref().filter(|text| !text.contains('<')).unwrap_or("You cannot do this, or are not logged in any more.");
         pages::error_page(state, exception.status, exception.title, text, "Go back, or log in again.")
     };
     if let Some(after) = exception.retry_after {
@@ -304,7 +342,8 @@ fn error_response(state: &State, request: &HttpRequest, door: Door, error: &AppE
 /// `WWW-Authenticate` (RFC 6750 section 3, RFC 9728 section 5.1): where to get a token, and what was wrong with this one.
 fn challenge(state: &State, request: &HttpRequest, error: &AppError, exception: &Exception) -> Option<String> {
     let metadata = format!(r#"resource_metadata="{}/.well-known/oauth-protected-resource""#, state.env.public_url.as_str());
-    let with_bearer = extract::text(request.headers(), &header::AUTHORIZATION).is_some_and(|value| value.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer ")));
+    let with_bearer = extract::text(request.headers(), &header::AUTHORIZATION)
+        .is_some_and(|value| value.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer ")));
     match error {
         AppError::InsufficientScope { needed } => Some(format!(r#"Bearer error="insufficient_scope", scope="{needed}", {metadata}"#)),
         AppError::Unauthenticated if with_bearer => Some(format!(r#"Bearer error="invalid_token", {metadata}"#)),

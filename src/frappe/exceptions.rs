@@ -90,13 +90,23 @@ impl From<&AppError> for Exception {
     fn from(error: &AppError) -> Self {
         const UNAUTHORIZED: StatusCode = StatusCode::UNAUTHORIZED;
         match error {
-            AppError::Unauthenticated => Exception { clears_cookies: true, ..exception(UNAUTHORIZED, "AuthenticationError", "Session Expired") },
-            AppError::SessionExpired => Exception { clears_cookies: true, ..exception(UNAUTHORIZED, "AuthenticationError", "Session Expired") },
-            AppError::LoginRefused(text) => Exception { plain: Some(text), ..exception(UNAUTHORIZED, "AuthenticationError", "Login") },
-            AppError::MalformedCredentials => {
-                thrown(StatusCode::BAD_REQUEST, "InvalidAuthorizationToken", "Invalid Request", "Failed to decode token, please provide a valid base64-encoded token.")
+            AppError::Unauthenticated => {
+                Exception { clears_cookies: true, ..exception(UNAUTHORIZED, "AuthenticationError", "Session Expired") }
             }
-            AppError::Csrf => Exception { shows_exception: false, ..thrown(StatusCode::BAD_REQUEST, "CSRFTokenError", "Invalid Request", "Invalid Request") },
+            AppError::SessionExpired => {
+                Exception { clears_cookies: true, ..exception(UNAUTHORIZED, "AuthenticationError", "Session Expired") }
+            }
+            AppError::LoginRefused(text) => Exception { plain: Some(text), ..exception(UNAUTHORIZED, "AuthenticationError", "Login") },
+            AppError::MalformedCredentials => thrown(
+                StatusCode::BAD_REQUEST,
+                "InvalidAuthorizationToken",
+                "Invalid Request",
+                "Failed to decode token, please provide a valid base64-encoded token.",
+            ),
+            AppError::Csrf => Exception {
+                shows_exception: false,
+                ..thrown(StatusCode::BAD_REQUEST, "CSRFTokenError", "Invalid Request", "Invalid Request")
+            },
             // Frappe: 500 SecurityException, here: 429 with Retry-After, because a lockout is not a server fault.
             AppError::Locked { retry_after } => {
                 let seconds = retry_after.as_secs().max(1);
@@ -105,7 +115,12 @@ impl From<&AppError> for Exception {
             }
             AppError::TooManyRequests { retry_after, .. } => Exception {
                 retry_after: Some(*retry_after),
-                ..thrown(StatusCode::TOO_MANY_REQUESTS, "RateLimitExceededError", "Too Many Requests", "You hit the rate limit because of too many requests. Please try after sometime.")
+                ..thrown(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "RateLimitExceededError",
+                    "Too Many Requests",
+                    "You hit the rate limit because of too many requests. Please try after sometime.",
+                )
             },
             AppError::NotPermitted(denied) => denied_exception(denied),
             AppError::InsufficientScope { needed } => Exception {
@@ -117,12 +132,17 @@ impl From<&AppError> for Exception {
                 let text = format!("{} {} not found", escape(doctype), escape(name));
                 Exception { shows_exception: false, ..thrown(StatusCode::NOT_FOUND, "DoesNotExistError", "Not Found", text) }
             }
-            AppError::NoSuchPath => Exception { shows_exception: false, ..exception(StatusCode::NOT_FOUND, "DoesNotExistError", "Not Found") },
+            AppError::NoSuchPath => {
+                Exception { shows_exception: false, ..exception(StatusCode::NOT_FOUND, "DoesNotExistError", "Not Found") }
+            }
             AppError::NoSuchMethod(path) => {
                 let path = escape(path);
                 let (app, rest) = path.split_once('.').unwrap_or((&path, ""));
                 if app == "frappe" {
-                    validation("ValidationError", format!("Failed to get method for command {path} with module 'frappe' has no attribute '{rest}'"))
+                    validation(
+                        "ValidationError",
+                        format!("Failed to get method for command {path} with module 'frappe' has no attribute '{rest}'"),
+                    )
                 } else {
                     let cause = format!("App {app} is not installed");
                     let mut exception = validation("ValidationError", format!("Failed to get method for command {path} with {cause}"));
@@ -138,11 +158,16 @@ impl From<&AppError> for Exception {
                 let names: Vec<&str> = fields.iter().map(|field| field.fieldname.as_str()).collect();
                 Exception {
                     text: Some(format!("[{doctype}, {}]: {}", escape(name), names.join(", "))),
-                    messages: fields.iter().map(|field| Message::told(format!("Error: Value missing for {doctype}: {}", field.label))).collect(),
+                    messages: fields
+                        .iter()
+                        .map(|field| Message::told(format!("Error: Value missing for {doctype}: {}", field.label)))
+                        .collect(),
                     ..exception(StatusCode::EXPECTATION_FAILED, "MandatoryError", "Missing Fields")
                 }
             }
-            AppError::LinkNotFound { label, value } => validation("LinkValidationError", format!("Could not find {label}: {}", escape(value))),
+            AppError::LinkNotFound { label, value } => {
+                validation("LinkValidationError", format!("Could not find {label}: {}", escape(value)))
+            }
             AppError::Duplicate { doctype, name } => {
                 let text = format!("{doctype} {} already exists", escape(name));
                 Exception {
@@ -159,9 +184,14 @@ impl From<&AppError> for Exception {
             }
             AppError::Stale { sent, stored } => validation(
                 "TimestampMismatchError",
-                format!("Error: Document has been modified after you have opened it ({stored}, {}). Please refresh to get the latest document.", escape(sent)),
+                format!(
+                    "Error: Document has been modified after you have opened it ({stored}, {}). Please refresh to get the latest document.",
+                    escape(sent)
+                ),
             ),
-            AppError::TooLong { label, max } => validation("CharacterLengthExceededError", format!("{label} will get truncated, as max characters allowed is {max}")),
+            AppError::TooLong { label, max } => {
+                validation("CharacterLengthExceededError", format!("{label} will get truncated, as max characters allowed is {max}"))
+            }
             AppError::LinkExists { doctype, name, by_doctype, by_name } => validation(
                 "LinkExistsError",
                 format!("Cannot delete or cancel because {doctype} {} is linked with {by_doctype} {}", escape(name), escape(by_name)),
@@ -178,7 +208,10 @@ impl From<&AppError> for Exception {
                 retry_after: Some(Duration::from_secs(1)),
                 ..exception(StatusCode::SERVICE_UNAVAILABLE, "QueryTimeoutError", "Request Timeout")
             },
-            AppError::Internal(_) => Exception { text: Some("Something went wrong on our side.".into()), ..exception(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "Server Error") },
+            AppError::Internal(_) => Exception {
+                text: Some("Something went wrong on our side.".into()),
+                ..exception(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "Server Error")
+            },
         }
     }
 }
@@ -188,24 +221,37 @@ fn denied_exception(denied: &Denied) -> Exception {
     match denied {
         Denied::Method(path) => {
             let path = escape(path);
-            let text =
-                format!("<details><summary>You are not permitted to access this resource.</summary>Function <strong>{path}</strong> is not whitelisted.</details>");
+            let text = format!(
+                "<details><summary>You are not permitted to access this resource.</summary>Function <strong>{path}</strong> is not whitelisted.</details>"
+            );
             Exception { messages: vec![Message { title: "Method Not Allowed", ..Message::raised(&text) }], text: Some(text), ..forbidden }
         }
         Denied::Verb => thrown(StatusCode::FORBIDDEN, "PermissionError", "Not Permitted", "Not permitted"),
         Denied::Doctype { user, doctype, name } => {
             let user = escape(user);
-            let access = format!("User <strong>{user}</strong> does not have doctype access via role permission for document <strong>{doctype}</strong>");
+            let access = format!(
+                "User <strong>{user}</strong> does not have doctype access via role permission for document <strong>{doctype}</strong>"
+            );
             match name {
-                None => Exception { messages: vec![Message::told(access)], error_message: Some(format!("No permission for {doctype}")), ..forbidden },
+                None => Exception {
+                    messages: vec![Message::told(access)],
+                    error_message: Some(format!("No permission for {doctype}")),
+                    ..forbidden
+                },
                 Some(name) => {
                     let which = if user == crate::domain::user::GUEST { String::new() } else { format!(": {doctype} - {}", escape(name)) };
-                    Exception { messages: vec![Message::told(format!("{access}<br>User <strong>{user}</strong> does not have access to this document{which}"))], ..forbidden }
+                    Exception {
+                        messages: vec![Message::told(format!(
+                            "{access}<br>User <strong>{user}</strong> does not have access to this document{which}"
+                        ))],
+                        ..forbidden
+                    }
                 }
             }
         }
         Denied::Document { user, doctype, name } => {
-            let text = format!("User <strong>{}</strong> does not have access to this document: {doctype} - {}", escape(user), escape(name));
+            let text =
+                format!("User <strong>{}</strong> does not have access to this document: {doctype} - {}", escape(user), escape(name));
             Exception { messages: vec![Message::told(text)], ..forbidden }
         }
         Denied::ChildTable(_) => forbidden,

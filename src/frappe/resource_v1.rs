@@ -39,7 +39,8 @@ async fn collection(call: Call<'_>, doctype: String) -> Result<Reply, AppError> 
         Verb::Post => {
             let body = call.params.into_document()?;
             let gathered = gather(call.state, &caller, &doctype, None, Action::Create, &body).await?;
-            let document = call.state.write("create document", move |cx| resource::create(cx, &caller, &doctype, body.clone(), &gathered)).await?;
+            let document =
+                call.state.write("create document", move |cx| resource::create(cx, &caller, &doctype, body.clone(), &gathered)).await?;
             Ok(shown(document))
         }
         _ => Ok(wrong_verb("GET, HEAD, POST")),
@@ -60,7 +61,10 @@ async fn document(call: Call<'_>, doctype: String, name: String) -> Result<Reply
         Verb::Put => {
             let body = call.params.into_document()?;
             let gathered = gather(call.state, &caller, &doctype, Some(&name), Action::Write, &body).await?;
-            let document = call.state.write("update document", move |cx| resource::update(cx, &caller, &doctype, &name, body.clone(), &gathered)).await?;
+            let document = call
+                .state
+                .write("update document", move |cx| resource::update(cx, &caller, &doctype, &name, body.clone(), &gathered))
+                .await?;
             Ok(shown(document))
         }
         Verb::Delete => {
@@ -87,7 +91,14 @@ fn resource_method(method: &str) -> AppError {
 }
 
 /// Computes what a write needs before its transaction, once the caller is known to have any right to ask.
-async fn gather(state: &State, caller: &Caller, doctype: &str, name: Option<&str>, action: Action, body: &Map<String, Value>) -> Result<Gathered, AppError> {
+async fn gather(
+    state: &State,
+    caller: &Caller,
+    doctype: &str,
+    name: Option<&str>,
+    action: Action,
+    body: &Map<String, Value>,
+) -> Result<Gathered, AppError> {
     let Some(needs) = resource::needs(doctype, body) else { return Ok(Gathered::default()) };
     resource::permit(&state.env, caller, doctype, name, action)?;
     let env = std::sync::Arc::clone(&state.env);
@@ -110,6 +121,9 @@ fn shown(document: Map<String, Value>) -> Reply {
 /// Frappe's HTTP layer answers a verb that a route does not take with a page.
 fn wrong_verb(allow: &'static str) -> Reply {
     let html = "<!doctype html><title>405 Method Not Allowed</title><h1>Method Not Allowed</h1><p>The method is not allowed for the requested URL.</p>";
-    let response = HttpResponse::MethodNotAllowed().insert_header(("allow", allow)).insert_header(("content-type", "text/html; charset=utf-8")).body(html);
+    let response = HttpResponse::MethodNotAllowed()
+        .insert_header(("allow", allow))
+        .insert_header(("content-type", "text/html; charset=utf-8"))
+        .body(html);
     Reply::response(response)
 }

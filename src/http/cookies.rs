@@ -1,9 +1,9 @@
 //! The login cookies, named and shaped as Frappe's: `sid` and four that only describe the user.
 
+use actix_web::HttpResponse;
 use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::http::header::{HeaderValue, SET_COOKIE};
-use actix_web::HttpResponse;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::State;
@@ -34,7 +34,11 @@ pub fn apply(change: &CookieChange, response: &mut HttpResponse, state: &State) 
     let secure = state.env.public_url.is_https();
     let lifetime = i64::try_from(state.env.config.security.session_expiry).unwrap_or(i64::MAX / 1000);
     let mut add = |name: &'static str, value: &str, age: Option<i64>, http_only: bool| {
-        let mut cookie = Cookie::build(name, utf8_percent_encode(value, COOKIE_VALUE).to_string()).path("/").same_site(SameSite::Lax).secure(secure).http_only(http_only);
+        let mut cookie = Cookie::build(name, utf8_percent_encode(value, COOKIE_VALUE).to_string())
+            .path("/")
+            .same_site(SameSite::Lax)
+            .secure(secure)
+            .http_only(http_only);
         if let Some(age) = age {
             cookie = cookie.max_age(Duration::seconds(age));
         }

@@ -65,7 +65,12 @@ async fn is_public_client(state: &State, origin: &str) -> bool {
         _ => {
             let as_of = state.db.epochs().now();
             let Ok(uris) = state.lookup(|cx| Ok(store::clients::list_public_redirect_uris(cx.conn)?)).await else { return false };
-            let origins = uris.iter().filter_map(|uri| url::Url::parse(uri).ok()).map(|uri| uri.origin()).filter(url::Origin::is_tuple).map(|origin| origin.ascii_serialization());
+            let origins = uris
+                .iter()
+                .filter_map(|uri| url::Url::parse(uri).ok())
+                .map(|uri| uri.origin())
+                .filter(url::Origin::is_tuple)
+                .map(|origin| origin.ascii_serialization());
             let origins = Arc::new(origins.collect::<Vec<_>>());
             if let Ok(mut cached) = state.public_client_origins.0.write() {
                 *cached = Some((as_of, Arc::clone(&origins)));

@@ -62,7 +62,8 @@ pub fn client_address(request: &HttpRequest, trusted_proxies: &[IpNet]) -> IpAdd
         return peer;
     }
     let mut client = peer;
-    let hops: Vec<&str> = request.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).collect();
+    let hops: Vec<&str> =
+        request.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).collect();
     for hop in hops.into_iter().rev() {
         let Ok(address) = hop.trim().parse::<IpAddr>() else { break };
         client = address.to_canonical();
@@ -78,5 +79,6 @@ pub fn client_address(request: &HttpRequest, trusted_proxies: &[IpNet]) -> IpAdd
 pub fn wants_json(request: &HttpRequest) -> bool {
     let accept = text(request.headers(), &header::ACCEPT).unwrap_or_default();
     let scripted = text(request.headers(), &HeaderName::from_static("x-requested-with")) == Some("XMLHttpRequest");
-    (!accept.is_empty() && (scripted || accept.contains("application/json"))) || (request.path().starts_with("/api/") && !accept.starts_with("text"))
+    (!accept.is_empty() && (scripted || accept.contains("application/json")))
+        || (request.path().starts_with("/api/") && !accept.starts_with("text"))
 }

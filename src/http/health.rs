@@ -16,7 +16,10 @@ pub async fn ready(state: &State) -> HttpResponse {
         Ok(false) => HttpResponse::ServiceUnavailable().content_type("application/json").body(r#"{"status":"migrations pending"}"#),
         Err(error) => {
             tracing::warn!(cause = %error, "not ready");
-            HttpResponse::ServiceUnavailable().insert_header(("Retry-After", "1")).content_type("application/json").body(r#"{"status":"database unavailable"}"#)
+            HttpResponse::ServiceUnavailable()
+                .insert_header(("Retry-After", "1"))
+                .content_type("application/json")
+                .body(r#"{"status":"database unavailable"}"#)
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Frappe's parameter dictionary (contract 1.4): a JSON body replaces the query; form fields override it.
 
+use actix_web::HttpRequest;
 use actix_web::http::header;
 use actix_web::web::Bytes;
-use actix_web::HttpRequest;
 use serde_json::{Map, Value};
 
-use crate::error::AppError;
 use super::extract::text;
+use crate::error::AppError;
 
 /// Parameters that are accepted at most; more is an attack on the parser.
 const MAX_PARAMETERS: usize = 1000;
@@ -115,7 +115,12 @@ impl Params {
     /// Reads the text fields of a multipart body; files are the business of `upload_file`.
     fn read_multipart(&mut self, content_type: &str, body: &[u8]) -> Result<(), AppError> {
         let malformed = || AppError::InvalidData("multipart body is malformed".into());
-        let boundary = content_type.split(';').find_map(|part| part.trim().strip_prefix("boundary=")).map(|text| text.trim_matches('"')).filter(|text| !text.is_empty()).ok_or_else(malformed)?;
+        let boundary = content_type
+            .split(';')
+            .find_map(|part| part.trim().strip_prefix("boundary="))
+            .map(|text| text.trim_matches('"'))
+            .filter(|text| !text.is_empty())
+            .ok_or_else(malformed)?;
         let delimiter = format!("--{boundary}");
         let mut rest = body;
         let mut first = true;
@@ -143,7 +148,12 @@ impl Params {
         };
         let head = std::str::from_utf8(head).map_err(|_| malformed())?;
         let disposition = head.lines().find(|line| line.to_ascii_lowercase().starts_with("content-disposition:")).ok_or_else(malformed)?;
-        let attribute = |name: &str| disposition.split(';').find_map(|word| word.trim().strip_prefix(name)?.strip_prefix('=')).map(|value| value.trim_matches('"').to_owned());
+        let attribute = |name: &str| {
+            disposition
+                .split(';')
+                .find_map(|word| word.trim().strip_prefix(name)?.strip_prefix('='))
+                .map(|value| value.trim_matches('"').to_owned())
+        };
         if attribute("filename").is_some() {
             return Ok(());
         }

@@ -39,8 +39,12 @@ impl RequestLog {
         let (method, route, status) = (self.method.as_str(), self.route, status.as_u16());
         let (caller, scheme, address) = (self.caller.as_deref().unwrap_or("Guest"), self.scheme, self.address);
         match (self.fault, self.cause.as_deref()) {
-            (true, cause) => tracing::error!(target: "ostiary::request", method, route, status, milliseconds, caller, scheme, %address, cause),
-            (false, Some(cause)) => tracing::info!(target: "ostiary::request", method, route, status, milliseconds, caller, scheme, %address, cause),
+            (true, cause) => {
+                tracing::error!(target: "ostiary::request", method, route, status, milliseconds, caller, scheme, %address, cause)
+            }
+            (false, Some(cause)) => {
+                tracing::info!(target: "ostiary::request", method, route, status, milliseconds, caller, scheme, %address, cause)
+            }
             (false, None) => tracing::info!(target: "ostiary::request", method, route, status, milliseconds, caller, scheme, %address),
         }
     }

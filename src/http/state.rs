@@ -29,7 +29,10 @@ impl State {
         let limits = env.config.limits.clone();
         let lockout = Lockout::new(|limit| {
             let Quota { count, period } = limit.default_quota();
-            limits.quotas.get(limit.name()).map_or(Quota { count, period }, |set| Quota { count: set.count, period: Duration::from_secs(set.seconds) })
+            limits
+                .quotas
+                .get(limit.name())
+                .map_or(Quota { count, period }, |set| Quota { count: set.count, period: Duration::from_secs(set.seconds) })
         });
         let gate = PasswordGate::new(env.config.security.password_checks, Duration::from_secs(env.config.security.password_wait));
         Self { env, db, credentials, lockout, gate, public_client_origins: super::cors::PublicClientOrigins::default() }
@@ -39,7 +42,10 @@ impl State {
     ///
     /// # Errors
     /// The flow's own, and [`AppError::Unavailable`].
-    pub async fn lookup<T: Send + 'static>(&self, flow: impl FnOnce(&mut Cx) -> Result<T, AppError> + Send + 'static) -> Result<T, AppError> {
+    pub async fn lookup<T: Send + 'static>(
+        &self,
+        flow: impl FnOnce(&mut Cx) -> Result<T, AppError> + Send + 'static,
+    ) -> Result<T, AppError> {
         let env = Arc::clone(&self.env);
         self.db.lookup(move |conn, effects| run(conn, effects, &env, flow)).await
     }
@@ -48,7 +54,10 @@ impl State {
     ///
     /// # Errors
     /// The flow's own, [`AppError::Unavailable`] and [`AppError::QueryTimeout`].
-    pub async fn query<T: Send + 'static>(&self, flow: impl FnOnce(&mut Cx) -> Result<T, AppError> + Send + 'static) -> Result<T, AppError> {
+    pub async fn query<T: Send + 'static>(
+        &self,
+        flow: impl FnOnce(&mut Cx) -> Result<T, AppError> + Send + 'static,
+    ) -> Result<T, AppError> {
         let env = Arc::clone(&self.env);
         self.db.query(move |conn, effects| run(conn, effects, &env, flow)).await
     }
@@ -57,7 +66,11 @@ impl State {
     ///
     /// # Errors
     /// The flow's own, and [`AppError::Unavailable`].
-    pub async fn write<T: Send + 'static>(&self, name: &'static str, mut flow: impl FnMut(&mut Cx) -> Result<T, AppError> + Send + 'static) -> Result<T, AppError> {
+    pub async fn write<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        mut flow: impl FnMut(&mut Cx) -> Result<T, AppError> + Send + 'static,
+    ) -> Result<T, AppError> {
         let env = Arc::clone(&self.env);
         self.db.write(name, move |conn, effects| run(conn, effects, &env, &mut flow)).await
     }

@@ -30,7 +30,8 @@ pub fn load(config: &ServerConfig) -> Result<Option<rustls::ServerConfig>, Strin
     let resolver = Arc::new(Reloading(RwLock::new(Arc::new(read(&cert, &key)?))));
     reload_on_hangup(Arc::clone(&resolver), cert, key);
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let tls = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(|error| error.to_string())?;
+    let tls =
+        rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(|error| error.to_string())?;
     Ok(Some(tls.with_no_client_auth().with_cert_resolver(resolver)))
 }
 

@@ -17,10 +17,10 @@ use super::redirect::{Redirection, ResponseMode, To};
 use crate::audit::{self, AuditEvent};
 use crate::auth::Caller;
 use crate::cx::Cx;
+use crate::domain::Instant;
 use crate::domain::Scope;
 use crate::domain::client::Client;
 use crate::domain::grant::{AuthorizationCode, CodeState};
-use crate::domain::Instant;
 use crate::error::AppError;
 use crate::secrets::{SecretHash, mint};
 use crate::store::authorization_requests::{self, PendingRequest};
@@ -128,12 +128,7 @@ enum Consent {
     Denied,
 }
 
-fn run(
-    cx: &mut Cx,
-    request: &AuthorizeRequest,
-    visitor: Option<&Visitor>,
-    consent: Consent,
-) -> Result<AuthorizeOutcome, AppError> {
+fn run(cx: &mut Cx, request: &AuthorizeRequest, visitor: Option<&Visitor>, consent: Consent) -> Result<AuthorizeOutcome, AppError> {
     let bound = match bind(cx, &request.params) {
         Ok(bound) => bound,
         Err(Stop::Refused(error)) => return Ok(AuthorizeOutcome::Refuse(error)),
@@ -464,11 +459,6 @@ fn issue(cx: &mut Cx, bound: &Bound, asking: Asking, visitor: &Visitor) -> Resul
         state: CodeState::Issued,
     };
     codes::insert_code(cx.conn, &code, &SecretHash::of(&secret))?;
-    let to = To {
-        app_name: &bound.client.app_name,
-        redirect_uri: &bound.redirect_uri,
-        mode: asking.mode,
-        state: asking.state.as_deref(),
-    };
+    let to = To { app_name: &bound.client.app_name, redirect_uri: &bound.redirect_uri, mode: asking.mode, state: asking.state.as_deref() };
     Ok(AuthorizeOutcome::Redirect(Redirection::new(to, vec![("code", secret)], cx.env.public_url.as_str())))
 }

@@ -91,12 +91,13 @@ impl std::fmt::Debug for Registered {
     }
 }
 
-/// Registers a client under a new id (its own is ignored). `allowed_roles` empty: every user may approve it.
+/// Registers a client, under a new id unless it brings one. `allowed_roles` empty: every user may approve it.
 ///
 /// # Errors
 /// [`AppError::Validation`] that says what is wrong with it; [`AppError::LinkNotFound`] for a user or role.
 pub fn register(cx: &mut Cx, client: Client, allowed_roles: &[String], by: &str) -> Result<Registered, AppError> {
-    let client = Client { client_id: mint::name(10), ..client };
+    let client_id = if client.client_id.is_empty() { mint::name(10) } else { client.client_id };
+    let client = Client { client_id, ..client };
     check(cx, &client, allowed_roles)?;
     let record = ClientRecord { client, owner: by.to_owned(), creation: cx.now, modified: cx.now, modified_by: by.to_owned() };
     clients::insert_client(cx.conn, &record)?;

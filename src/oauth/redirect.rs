@@ -49,11 +49,8 @@ pub struct Redirection {
 impl Redirection {
     /// An answer with `state` and the issuer (RFC 9207) added.
     pub(super) fn new(to: To<'_>, answer: Vec<(&str, String)>, issuer: &str) -> Self {
-        let params = answer
-            .into_iter()
-            .chain(to.state.map(|state| ("state", state.to_owned())))
-            .chain([("iss", issuer.to_owned())])
-            .collect();
+        let params =
+            answer.into_iter().chain(to.state.map(|state| ("state", state.to_owned()))).chain([("iss", issuer.to_owned())]).collect();
         Self { app_name: to.app_name.to_owned(), redirect_uri: to.redirect_uri.to_owned(), params, mode: to.mode }
     }
 

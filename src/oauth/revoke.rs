@@ -110,6 +110,22 @@ fn may_revoke_unproven(client: Option<Client>, named: Option<&str>) -> Result<()
     Ok(())
 }
 
+/// An administrator deletes an `OAuth Bearer Token`. Frappe's record is access and refresh token in
+/// one, so the family ends with it.
+///
+/// # Errors
+/// [`AppError::NotFound`], or from the database.
+pub fn delete_bearer_token(cx: &mut Cx, id: &str) -> Result<(), AppError> {
+    let found = tokens::find_access_owner(cx.conn, id)?;
+    let (grant_id, user) = found.ok_or_else(|| AppError::not_found("OAuth Bearer Token", id))?;
+    tokens::delete_access(cx.conn, id)?;
+    match grant_id {
+        Some(grant_id) => end_family(cx, &grant_id, &user)?,
+        None => epochs::bump(cx.conn, cx.effects, cx.now, &user)?,
+    }
+    Ok(())
+}
+
 /// A user withdraws an app: its grants end and it is asked about again.
 ///
 /// # Errors

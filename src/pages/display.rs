@@ -97,7 +97,8 @@ mod tests {
         for good in ["https://app.example/terms?a=b", "http://localhost:9000/"] {
             assert!(WebLink::new(good).is_some(), "{good}");
         }
-        for bad in ["javascript:alert(1)", "data:text/html,x", "http://app.example", "https://bank.example@evil.example/", "/relative", ""] {
+        for bad in ["javascript:alert(1)", "data:text/html,x", "http://app.example", "https://bank.example@evil.example/", "/relative", ""]
+        {
             assert!(WebLink::new(bad).is_none(), "{bad}");
         }
     }

@@ -30,7 +30,8 @@ pub fn page(status: StatusCode, view: &impl Template, policy: &Policy<'_>) -> Ht
             return HttpResponse::InternalServerError().finish();
         }
     };
-    let mut response = HttpResponse::build(status).insert_header((header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))).body(html);
+    let mut response =
+        HttpResponse::build(status).insert_header((header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))).body(html);
     respond::set(&mut response, "content-security-policy", &policy.content_security_policy());
     respond::set(&mut response, "x-frame-options", "DENY");
     respond::set(&mut response, "referrer-policy", REFERRER_POLICY);
@@ -60,11 +61,19 @@ pub async fn handle(state: &State, request: &HttpRequest, payload: Payload, log:
     let outcome = match path {
         paths::LOGIN => {
             log.route = "/login";
-            if request.method() == Method::POST { post_login(state, request, payload, log).await } else { get_login(state, request, log).await }
+            if request.method() == Method::POST {
+                post_login(state, request, payload, log).await
+            } else {
+                get_login(state, request, log).await
+            }
         }
         paths::LOGOUT => {
             log.route = "/logout";
-            if request.method() == Method::POST { post_logout(state, request, payload, log).await } else { get_logout(state, request, log).await }
+            if request.method() == Method::POST {
+                post_logout(state, request, payload, log).await
+            } else {
+                get_logout(state, request, log).await
+            }
         }
         // Where Frappe's logins lead: the desk, and the portal's own page.
         paths::HOME | "/app" | "/me" | "/desk" => {
@@ -86,19 +95,45 @@ pub async fn handle(state: &State, request: &HttpRequest, payload: Payload, log:
 fn failure(state: &State, error: &AppError) -> HttpResponse {
     match error {
         AppError::Unavailable { retry_after, .. } => {
-            let mut response = error_page(state, StatusCode::SERVICE_UNAVAILABLE, "Try Again", "The server cannot do this right now.", "Wait a moment and try again.");
+            let mut response = error_page(
+                state,
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Try Again",
+                "The server cannot do this right now.",
+                "Wait a moment and try again.",
+            );
             respond::retry_after(&mut response, *retry_after);
             response
         }
         AppError::TooManyRequests { retry_after, .. } | AppError::Locked { retry_after } => {
-            let mut response = error_page(state, StatusCode::TOO_MANY_REQUESTS, "Too Many Requests", "That was too often.", "Wait a moment and try again.");
+            let mut response = error_page(
+                state,
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too Many Requests",
+                "That was too often.",
+                "Wait a moment and try again.",
+            );
             respond::retry_after(&mut response, *retry_after);
             response
         }
-        AppError::Csrf => error_page(state, StatusCode::BAD_REQUEST, "Invalid Request", "This form was not sent from a page of this site, or the page was too old.", "Go back, load the page again and send it once more."),
-        AppError::Unauthenticated => error_page(state, StatusCode::UNAUTHORIZED, "Session Expired", "You are not logged in.", "Log in and try again."),
+        AppError::Csrf => error_page(
+            state,
+            StatusCode::BAD_REQUEST,
+            "Invalid Request",
+            "This form was not sent from a page of this site, or the page was too old.",
+            "Go back, load the page again and send it once more.",
+        ),
+        AppError::Unauthenticated => {
+            error_page(state, StatusCode::UNAUTHORIZED, "Session Expired", "You are not logged in.", "Log in and try again.")
+        }
         AppError::InvalidData(text) => error_page(state, StatusCode::BAD_REQUEST, "Invalid Request", text, "Go back and try again."),
-        _ => error_page(state, StatusCode::INTERNAL_SERVER_ERROR, "Server Error", "Something went wrong on our side.", "Try again; if it stays, tell the administrator of this site."),
+        _ => error_page(
+            state,
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "Server Error",
+            "Something went wrong on our side.",
+            "Try again; if it stays, tell the administrator of this site.",
+        ),
     }
 }
 
@@ -131,7 +166,11 @@ pub async fn csrf_token(state: &State, session_id: &str, user: &str) -> Result<S
 /// A path on this site, or `/`: a login must never lead elsewhere (open redirect).
 pub fn local_path(target: Option<&str>) -> String {
     let safe = target.filter(|path| {
-        path.starts_with('/') && !path.starts_with("//") && !path.contains('\\') && path.chars().all(|c| !c.is_control()) && path.len() <= 8000
+        path.starts_with('/')
+            && !path.starts_with("//")
+            && !path.contains('\\')
+            && path.chars().all(|c| !c.is_control())
+            && path.len() <= 8000
     });
     safe.unwrap_or(paths::HOME).to_owned()
 }
@@ -263,10 +302,15 @@ fn asset(request: &HttpRequest, name: &str) -> HttpResponse {
     let Some(asset) = assets::find(name) else { return HttpResponse::NotFound().finish() };
     let tag = format!("\"{}\"", asset.version());
     let unchanged = extract::text(request.headers(), &header::IF_NONE_MATCH).is_some_and(|known| known == tag);
-    let mut response = if unchanged { HttpResponse::NotModified().finish() } else { HttpResponse::Ok().content_type(asset.content_type).body(asset.body) };
+    let mut response =
+        if unchanged { HttpResponse::NotModified().finish() } else { HttpResponse::Ok().content_type(asset.content_type).body(asset.body) };
     respond::set(&mut response, "etag", &tag);
     // The address carries the version, so a browser may keep the file for good.
-    let age = if request.query_string() == format!("v={}", asset.version()) { "public, max-age=31536000, immutable" } else { "public, max-age=300" };
+    let age = if request.query_string() == format!("v={}", asset.version()) {
+        "public, max-age=31536000, immutable"
+    } else {
+        "public, max-age=300"
+    };
     respond::set(&mut response, "cache-control", age);
     response
 }
@@ -280,7 +324,16 @@ mod tests {
         for good in ["/", "/api/method/x?y=%2F&z=http://a.example", "/app"] {
             assert_eq!(local_path(Some(good)), good);
         }
-        for bad in ["//evil.example", "https://evil.example", "/\\evil.example", "\\\\evil.example", "javascript:alert(1)", "/a\r\nSet-Cookie: x", "", "evil"] {
+        for bad in [
+            "//evil.example",
+            "https://evil.example",
+            "/\\evil.example",
+            "\\\\evil.example",
+            "javascript:alert(1)",
+            "/a\r\nSet-Cookie: x",
+            "",
+            "evil",
+        ] {
             assert_eq!(local_path(Some(bad)), "/", "{bad:?}");
         }
     }

@@ -47,7 +47,9 @@ pub fn scope_lines(scope: &Scope, doctype_label: impl Fn(&str) -> Option<String>
         "read" => line("see every document that you may see".into(), None, Weight::Ordinary),
         ADMIN_CREDENTIALS => line(
             "manage accounts and credentials".into(),
-            Some("Make and change API keys, apps, passwords and roles, as far as you may. Allow this only to a tool that you run yourself."),
+            Some(
+                "Make and change API keys, apps, passwords and roles, as far as you may. Allow this only to a tool that you run yourself.",
+            ),
             Weight::Dangerous,
         ),
         _ => match word.split_once(':') {
@@ -83,10 +85,10 @@ mod tests {
             assert_eq!(lines.len(), 1, "{word}");
             assert!(!lines[0].title.contains('“'), "{word} is shown as unknown");
         }
-        assert_eq!(titles("read:hd_ticket write:work_order"), [
-            "see documents of type HD Ticket",
-            "see, create, change and delete documents of type work order"
-        ]);
+        assert_eq!(
+            titles("read:hd_ticket write:work_order"),
+            ["see documents of type HD Ticket", "see, create, change and delete documents of type work order"]
+        );
     }
 
     #[test]

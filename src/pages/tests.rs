@@ -65,8 +65,7 @@ fn pages(text: &str) -> Vec<(&'static str, String)> {
         csrf_token: text(),
         redirect_to: text(),
     };
-    let home =
-        HomeView { site_name: text(), user_full_name: text(), user_email: format!("{}@example.com", text()), csrf_token: text() };
+    let home = HomeView { site_name: text(), user_full_name: text(), user_email: format!("{}@example.com", text()), csrf_token: text() };
     vec![
         ("login", login(None, None, String::new())),
         ("login refused", login(Some(text()), Some(text()), text())),
@@ -113,7 +112,9 @@ fn hostile_values_stay_inside_their_elements() {
         for ((page, expected), (_, html)) in harmless.iter().zip(pages(hostile)) {
             let (tags, text) = skeleton(&html);
             assert_eq!(tags, skeleton(expected).0, "{page} with {hostile:?}");
-            let foreign = text.chars().find(|&c| (c.is_control() && c != '\n') || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'));
+            let foreign = text.chars().find(|&c| {
+                (c.is_control() && c != '\n') || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            });
             assert_eq!(foreign, None, "{page} with {hostile:?}");
         }
     }
@@ -199,28 +200,89 @@ fn consent_shows_who_asks_what_for_and_for_whom() {
 fn zz_dump() {
     let dir = "/tmp/pages";
     std::fs::create_dir_all(dir).unwrap();
-    for (kind, text) in [("long", "Wolfeschlegelsteinhausenbergerdorff Internationale Büroorganisationsgesellschaft mbH & Compagnie KG aA".to_owned())] {
+    for (kind, text) in
+        [("long", "Wolfeschlegelsteinhausenbergerdorff Internationale Büroorganisationsgesellschaft mbH & Compagnie KG aA".to_owned())]
+    {
         for (page, html) in pages(&text) {
             std::fs::write(format!("{dir}/{kind}_{}.html", page.replace(' ', "_")), html).unwrap();
         }
     }
-    let c = |scope: &str, uri: &str, verified: bool| ConsentView {
-        site_name: "Ostiary".into(), app_name: "Tally".into(), logo: None,
-        destination: Destination::of(uri), verified,
-        client_uri: WebLink::new("https://tally.example/"), tos_uri: WebLink::new("https://tally.example/terms"), policy_uri: WebLink::new("https://tally.example/privacy"),
-        scopes: scope_lines(&Scope::parse(scope).expect("valid"), |_| None), scope_text: scope.into(),
-        legacy_no_pkce: !verified, user_full_name: "Ada Agent".into(), user_email: "agent@example.com".into(),
-        switch_user_to: "/x".into(), pending_id: "pending".into(), csrf_token: "token".into(),
-    }.render().unwrap();
+    let c = |scope: &str, uri: &str, verified: bool| {
+        ConsentView {
+            site_name: "Ostiary".into(),
+            app_name: "Tally".into(),
+            logo: None,
+            destination: Destination::of(uri),
+            verified,
+            client_uri: WebLink::new("https://tally.example/"),
+            tos_uri: WebLink::new("https://tally.example/terms"),
+            policy_uri: WebLink::new("https://tally.example/privacy"),
+            scopes: scope_lines(&Scope::parse(scope).expect("valid"), |_| None),
+            scope_text: scope.into(),
+            legacy_no_pkce: !verified,
+            user_full_name: "Ada Agent".into(),
+            user_email: "agent@example.com".into(),
+            switch_user_to: "/x".into(),
+            pending_id: "pending".into(),
+            csrf_token: "token".into(),
+        }
+        .render()
+        .unwrap()
+    };
     let w = |n: &str, h: String| std::fs::write(format!("{dir}/{n}.html"), h).unwrap();
     w("consent_plain", c("openid profile email read:todo write:note", "https://tally.example/cb", true));
-    w("consent_risky", c("openid all offline_access admin:credentials method:frappe.client.get_list frobnicate", "http://localhost:8001/cb", false));
+    w(
+        "consent_risky",
+        c("openid all offline_access admin:credentials method:frappe.client.get_list frobnicate", "http://localhost:8001/cb", false),
+    );
     let s = || "Ostiary".to_owned();
     w("login", LoginView { site_name: s(), redirect_to: "/".into(), usr: "".into(), error: None, app_name: None }.render().unwrap());
-    w("login_refused", LoginView { site_name: s(), redirect_to: "/".into(), usr: "agent@example.com".into(), error: Some("Name or password is wrong.".into()), app_name: Some("Tally".into()) }.render().unwrap());
-    w("logout", LogoutView { site_name: s(), user_full_name: "Ada Agent".into(), user_email: "agent@example.com".into(), csrf_token: "t".into(), redirect_to: "/".into() }.render().unwrap());
-    w("home", HomeView { site_name: s(), user_full_name: "Ada Agent".into(), user_email: "agent@example.com".into(), csrf_token: "t".into() }.render().unwrap());
-    w("form_post", FormPostView { site_name: s(), app_name: "Tally".into(), redirect_uri: "http://localhost:1/".into(), fields: vec![] }.render().unwrap());
+    w(
+        "login_refused",
+        LoginView {
+            site_name: s(),
+            redirect_to: "/".into(),
+            usr: "agent@example.com".into(),
+            error: Some("Name or password is wrong.".into()),
+            app_name: Some("Tally".into()),
+        }
+        .render()
+        .unwrap(),
+    );
+    w(
+        "logout",
+        LogoutView {
+            site_name: s(),
+            user_full_name: "Ada Agent".into(),
+            user_email: "agent@example.com".into(),
+            csrf_token: "t".into(),
+            redirect_to: "/".into(),
+        }
+        .render()
+        .unwrap(),
+    );
+    w(
+        "home",
+        HomeView { site_name: s(), user_full_name: "Ada Agent".into(), user_email: "agent@example.com".into(), csrf_token: "t".into() }
+            .render()
+            .unwrap(),
+    );
+    w(
+        "form_post",
+        FormPostView { site_name: s(), app_name: "Tally".into(), redirect_uri: "http://localhost:1/".into(), fields: vec![] }
+            .render()
+            .unwrap(),
+    );
     w("error", ErrorView { site_name: s(), title: "This app cannot be let in".into(), message: "The address it wants to be answered at is not one that it registered.".into(), advice: "Go back to the app and tell those who run it. They can compare the redirect URI in their settings with the one registered here.".into(), request_id: Some("01890a5d-ac96-774b".into()) }.render().unwrap());
-    w("message", MessageView { site_name: s(), title: "You are logged out".into(), message: "This browser no longer has access to your account.".into(), link: Some(MessageLink { label: "Log in again".into(), path: "/login".into() }) }.render().unwrap());
+    w(
+        "message",
+        MessageView {
+            site_name: s(),
+            title: "You are logged out".into(),
+            message: "This browser no longer has access to your account.".into(),
+            link: Some(MessageLink { label: "Log in again".into(), path: "/login".into() }),
+        }
+        .render()
+        .unwrap(),
+    );
 }

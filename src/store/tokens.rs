@@ -70,6 +70,26 @@ pub fn find_access_by_hash(conn: &mut Conn, hash: &SecretHash) -> Result<Option<
     row.map(to_access).transpose()
 }
 
+/// The grant and user of an access token, by the token's public id.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn find_access_owner(conn: &mut Conn, id: &str) -> Result<Option<(Option<String>, String)>, StoreError> {
+    Ok(oauth_access_tokens::table
+        .find(id)
+        .select((oauth_access_tokens::grant_id, oauth_access_tokens::user_name))
+        .first(conn)
+        .optional()?)
+}
+
+/// Removes an access token. Returns whether it existed.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn delete_access(conn: &mut Conn, id: &str) -> Result<bool, StoreError> {
+    Ok(diesel::delete(oauth_access_tokens::table.find(id)).execute(conn)? == 1)
+}
+
 /// Keeps an access token that was issued.
 ///
 /// # Errors

@@ -45,12 +45,17 @@ const ARROWS: &[(&str, &str)] = &[
     ("frappe", "http"),
     ("pages", "http"),
     ("oauth", "oidc"),
+    // Every flow acts for an `auth::Caller`; `auth` itself imports none of them.
     ("resource", "auth"),
+    ("oauth", "auth"),
+    ("oidc", "auth"),
     ("store", "config"),
     ("fetch", "config"),
     ("mail", "config"),
     ("telemetry", "config"),
     ("secrets", "domain"),
+    // The one error of all flows: rules of a document are refused in its words.
+    ("doctype", "error"),
 ];
 
 /// Rooms of floor 3 that every flow may call.

@@ -27,7 +27,11 @@ pub fn get_logged_user(call: Call<'_>) -> Answer<'_> {
 /// Logs in with `usr` and `pwd` and starts a session.
 pub fn login(call: Call<'_>) -> Answer<'_> {
     Box::pin(async move {
-        let rules = csrf::Rules { security: &call.state.env.config.security, seal: &call.state.env.seal, public_url: call.state.env.public_url.as_str() };
+        let rules = csrf::Rules {
+            security: &call.state.env.config.security,
+            seal: &call.state.env.seal,
+            public_url: call.state.env.public_url.as_str(),
+        };
         // Frappe: a login may come from anywhere, even by GET; here a browser must send it from
         // our own page, because logging somebody in as somebody else is an attack too.
         csrf::refuse_foreign(&rules, &call.facts)?;

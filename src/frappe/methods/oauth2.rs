@@ -94,9 +94,16 @@ async fn start(call: &Call<'_>, request: AuthorizeRequest) -> Result<Reply, AppE
     answer(call, visitor.as_ref(), &request, outcome).await
 }
 
-async fn answer(call: &Call<'_>, visitor: Option<&Visitor>, request: &AuthorizeRequest, outcome: AuthorizeOutcome) -> Result<Reply, AppError> {
+async fn answer(
+    call: &Call<'_>,
+    visitor: Option<&Visitor>,
+    request: &AuthorizeRequest,
+    outcome: AuthorizeOutcome,
+) -> Result<Reply, AppError> {
     let response = match (outcome, visitor) {
-        (AuthorizeOutcome::NeedLogin { params, login_hint, again }, _) => respond::redirect(&login_path(&params, login_hint.as_deref(), again)),
+        (AuthorizeOutcome::NeedLogin { params, login_hint, again }, _) => {
+            respond::redirect(&login_path(&params, login_hint.as_deref(), again))
+        }
         (AuthorizeOutcome::NeedConsent(view), Some(visitor)) => consent_page(call.state, visitor, request, *view).await?,
         (AuthorizeOutcome::NeedConsent(_), None) => return Err(AppError::internal("consent asked of nobody")),
         (AuthorizeOutcome::Redirect(redirection), _) => redirected(call.state, redirection),
@@ -146,7 +153,9 @@ async fn consent_page(state: &State, visitor: &Visitor, request: &AuthorizeReque
 
 fn scope_lines(state: &State, scope: &Scope) -> Vec<pages::ScopeLine> {
     let doctypes = state.env.doctypes();
-    pages::scope_lines(scope, |word| doctypes.iter().find(|doctype| doctype_word(&doctype.name) == word).map(|doctype| doctype.name.clone()))
+    pages::scope_lines(scope, |word| {
+        doctypes.iter().find(|doctype| doctype_word(&doctype.name) == word).map(|doctype| doctype.name.clone())
+    })
 }
 
 fn redirected(state: &State, redirection: Redirection) -> HttpResponse {
@@ -171,7 +180,13 @@ fn refused(call: &Call<'_>, error: &ProtocolError) -> HttpResponse {
         return door::refusal_of_authorize(error);
     }
     let text = error.description.as_deref().unwrap_or("The app sent a request that cannot be answered.");
-    let mut response = pages::error_page(call.state, StatusCode::BAD_REQUEST, "Invalid Request", text, "Go back to the app. If it happens again, tell its makers.");
+    let mut response = pages::error_page(
+        call.state,
+        StatusCode::BAD_REQUEST,
+        "Invalid Request",
+        text,
+        "Go back to the app. If it happens again, tell its makers.",
+    );
     door::with_cause(&mut response, error);
     response
 }

@@ -10,7 +10,7 @@ use oxide_auth::primitives::issuer::{IssuedToken, Issuer, RefreshedToken};
 use oxide_auth::primitives::registrar::Registrar as _;
 
 use crate::audit::{self, AuditEvent};
-use crate::cx::Cx;
+use crate::cx::{Cx, Winner};
 use crate::domain::Instant;
 use crate::domain::client::Client;
 use crate::domain::grant::{AuthorizationCode, CodeState, Grant};
@@ -187,7 +187,7 @@ impl Exchange<'_, '_> {
             // On Postgres another request was faster since the code was read.
             return Err(invalid_grant("code spent by a parallel request"));
         }
-        self.note_commit();
+        self.note_winner();
         grants::insert_grant(self.cx.conn, &grant)?;
         let access = mint::secret(mint::Kind::AccessToken);
         keep_access(self.cx, &access, Some(&grant.id), &grant.client_id, &grant.user, &grant.scope)?;
@@ -225,10 +225,11 @@ impl Exchange<'_, '_> {
         })))
     }
 
-    /// Remembers when the winner was committed, which the losers are measured by.
-    fn note_commit(&mut self) {
-        let (settled, clock, id) = (self.cx.env.settled.clone(), self.cx.env.clock.clone(), self.code.id.clone());
-        self.cx.effects.committed(move || settled.note(id, clock.now()));
+    /// Remembers that there is a winner, and when it was committed: the losers are measured by it.
+    fn note_winner(&mut self) {
+        let (races, clock, id) = (self.cx.env.races.clone(), self.cx.env.clock.clone(), self.code.id.clone());
+        races.note(&id, Winner::Committing);
+        self.cx.effects.committed(move || races.note(&id, Winner::Committed(clock.now())));
     }
 
     /// A code that is spent already: a lost race changes nothing, a replay ends what the code bought (RFC 6749 section 4.1.2).
@@ -247,9 +248,10 @@ impl Exchange<'_, '_> {
         if self.request.arrived_at <= spent_at {
             return true;
         }
-        match self.cx.env.settled.at(&self.code.id) {
-            Some(committed) => self.request.arrived_at <= committed,
-            // Being committed right now, or by another process: in doubt nothing is revoked.
+        match self.cx.env.races.winner(&self.code.id) {
+            Some(Winner::Committing) => true,
+            Some(Winner::Committed(at)) => self.request.arrived_at <= at,
+            // Another process's winner: in doubt nothing is revoked.
             None => self.cx.now.since(spent_at) < Duration::from_secs(1),
         }
     }

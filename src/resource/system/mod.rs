@@ -6,7 +6,10 @@
 //! else must happen then. To add one: a definition in `doctype/builtin`, its columns in
 //! `store/document_sources.rs`, a file here, and its line in [`SYSTEM`].
 
+mod oauth_bearer_token;
+mod oauth_client;
 mod role;
+mod social_login_key;
 mod user;
 
 use std::borrow::Cow;
@@ -22,7 +25,13 @@ use crate::domain::Instant;
 use crate::error::AppError;
 
 /// The adapters.
-pub static SYSTEM: &[&dyn SystemDoctype] = &[&user::UserDoctype, &role::RoleDoctype];
+pub static SYSTEM: &[&dyn SystemDoctype] = &[
+    &oauth_bearer_token::OAuthBearerToken,
+    &oauth_client::OAuthClient,
+    &role::RoleDoctype,
+    &social_login_key::SocialLoginKey,
+    &user::UserDoctype,
+];
 
 /// The adapter of a doctype, by its exact name.
 pub fn find(doctype: &str) -> Option<&'static dyn SystemDoctype> {

@@ -62,7 +62,8 @@ async fn foreign_pages_are_refused_whatever_they_prove(app: TestApp) {
     }
     let own = browser.post(TODO).header("X-Frappe-CSRF-Token", &token).header("Origin", &app.url).json(&body);
     own.send().await.expect_status(200);
-    let sandboxed = browser.post(TODO).header("X-Frappe-CSRF-Token", &token).header("Origin", "null").header("Sec-Fetch-Site", "same-origin");
+    let sandboxed =
+        browser.post(TODO).header("X-Frappe-CSRF-Token", &token).header("Origin", "null").header("Sec-Fetch-Site", "same-origin");
     sandboxed.json(&body).send().await.expect_status(200);
 }
 

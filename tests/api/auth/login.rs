@@ -82,7 +82,14 @@ async fn a_login_by_get_or_from_a_foreign_page_is_refused(app: TestApp) {
         let reply = app.anonymous().post(LOGIN).header(name, value).form(&pairs).send().await.expect_status(400);
         assert_eq!((reply.error().as_deref(), reply.header("set-cookie")), (Some("CSRFTokenError"), None), "{name}: {value}");
     }
-    app.anonymous().post(LOGIN).header("Origin", &app.url).header("Sec-Fetch-Site", "same-origin").form(&pairs).send().await.expect_status(200);
+    app.anonymous()
+        .post(LOGIN)
+        .header("Origin", &app.url)
+        .header("Sec-Fetch-Site", "same-origin")
+        .form(&pairs)
+        .send()
+        .await
+        .expect_status(200);
 }
 
 async fn an_old_session_id_planted_before_the_login_is_not_taken_over(app: TestApp) {

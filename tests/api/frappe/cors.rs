@@ -15,7 +15,8 @@ const PATH: &str = "/api/method/frappe.auth.get_logged_user";
 async fn without_settings_no_origin_may_read_the_api(app: TestApp) {
     let reply = app.anonymous().get(PATH).header("Origin", "http://a.example").send().await.expect_status(403);
     assert_eq!(reply.header("access-control-allow-origin"), None);
-    let reply = app.anonymous().request(reqwest::Method::OPTIONS, PATH).header("Origin", "http://a.example").send().await.expect_status(200);
+    let reply =
+        app.anonymous().request(reqwest::Method::OPTIONS, PATH).header("Origin", "http://a.example").send().await.expect_status(200);
     assert_eq!((reply.text().as_str(), reply.header("access-control-allow-origin")), ("", None));
 }
 

@@ -23,7 +23,15 @@ fn messages(reply: &Reply) -> Vec<Value> {
 
 async fn methods_answer_under_every_spelling_of_their_path(app: TestApp) {
     let anonymous = app.anonymous();
-    for path in ["/api/method/ping", "/api/v1/method/ping", "/api/method/ping/", "/api/method/ping/anything", "/api/method/frappe.ping", "/api/method/ping?x=1", "/?cmd=ping"] {
+    for path in [
+        "/api/method/ping",
+        "/api/v1/method/ping",
+        "/api/method/ping/",
+        "/api/method/ping/anything",
+        "/api/method/frappe.ping",
+        "/api/method/ping?x=1",
+        "/?cmd=ping",
+    ] {
         let reply = anonymous.get(path).send().await.expect_status(200);
         assert_eq!(reply.text(), r#"{"message":"pong"}"#, "{path}");
         assert_eq!(reply.header("content-type"), Some("application/json"));

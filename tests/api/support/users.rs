@@ -77,6 +77,8 @@ impl Site {
             "default_redirect_uri": REDIRECT_URI,
             "grant_type": "Authorization Code",
             "response_type": "Code",
+            // Without it only users of the desk may approve, as in Frappe.
+            "allowed_roles": [{ "role": "All" }],
         });
         for (name, value) in fields.as_object().expect("an object of fields") {
             body[name] = value.clone();
