@@ -107,13 +107,3 @@ pub fn load(conn: &mut Conn, seal: &SealKey) -> Result<Vec<SigningKey>, AppError
     }
     Ok(keys)
 }
-
-/// Puts the stored keys into the environment: at start, and whenever they changed here or in another process.
-///
-/// # Errors
-/// [`AppError`] from the database, or when a key does not open.
-pub fn reload(db: &Db, env: &Env) -> Result<(), AppError> {
-    let keys = db.lookup_blocking(|conn, _| load(conn, &env.seal))?;
-    env.set_signing_keys(keys);
-    Ok(())
-}
