@@ -47,11 +47,18 @@ async fn form_json_and_multipart_bodies_are_read(app: TestApp) {
     app.anonymous().post(&format!("{OAUTH}.get_token")).json(&body).send().await.expect_status(200);
     let code = client.code(&browser, "all").await;
     let mut text = String::new();
-    for (name, value) in [("grant_type", "authorization_code"), ("code", &code), ("client_id", &client.id), ("client_secret", &secret), ("code_verifier", VERIFIER)] {
+    for (name, value) in [
+        ("grant_type", "authorization_code"),
+        ("code", &code),
+        ("client_id", &client.id),
+        ("client_secret", &secret),
+        ("code_verifier", VERIFIER),
+    ] {
         text.push_str(&format!("--xx\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"));
     }
     text.push_str("--xx--\r\n");
-    let multipart = app.anonymous().post(&format!("{OAUTH}.get_token")).header("content-type", "multipart/form-data; boundary=xx").body(text);
+    let multipart =
+        app.anonymous().post(&format!("{OAUTH}.get_token")).header("content-type", "multipart/form-data; boundary=xx").body(text);
     multipart.send().await.expect_status(200);
 }
 
@@ -102,7 +109,9 @@ async fn the_redirect_uri_must_match_as_raw_text_and_be_sent_unless_pkce_was_use
             client.get_token(&parameters).await
         }
     };
-    for wrong in [other, "https://app.example.com/callback/", "https://app.example.com:443/callback", "HTTPS://app.example.com/callback", "nonsense"] {
+    for wrong in
+        [other, "https://app.example.com/callback/", "https://app.example.com:443/callback", "HTTPS://app.example.com/callback", "nonsense"]
+    {
         expect_refusal(&exchange(wrong, true, code.clone()).await, 400, "invalid_grant");
     }
     exchange("", true, code).await.expect_status(200);
@@ -164,15 +173,16 @@ async fn the_documented_exchange_works_for_an_old_integration_and_says_what_it_n
     let old = app.client(json!({"skip_authorization": 1, "legacy_no_pkce": 1})).await;
     let without = [("code_challenge", ""), ("code_challenge_method", "")];
     let code = |client: &TestClient| {
-        let (browser, asked) = (browser.clone(), but(ordinary(client, "", "all"), &without).into_iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect::<Vec<_>>());
+        let (browser, asked) = (
+            browser.clone(),
+            but(ordinary(client, "", "all"), &without).into_iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect::<Vec<_>>(),
+        );
         async move {
             let pairs: Vec<(&str, &str)> = asked.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
             authorize(&browser, &pairs).await.location_parameter("code").expect("a code")
         }
     };
-    let documented = |client: &TestClient, code: String| {
-        json!({"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT_URI, "client_id": client.id})
-    };
+    let documented = |client: &TestClient, code: String| json!({"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT_URI, "client_id": client.id});
     let post = |body| app.anonymous().post(&format!("{OAUTH}.get_token")).json(&body).send();
     let refused = post(documented(&strict, code(&strict).await)).await;
     expect_refusal(&refused, 401, "invalid_client");

@@ -37,7 +37,10 @@ async fn a_bad_client_or_redirect_uri_is_an_error_page_and_never_a_redirect(app:
     ] {
         let asked = but(good.clone(), &changes);
         let page = authorize(&browser, &asked).await.expect_status(400);
-        assert!(page.header("location").is_none() && page.header("content-type").is_some_and(|kind| kind.starts_with("text/html")), "{changes:?}");
+        assert!(
+            page.header("location").is_none() && page.header("content-type").is_some_and(|kind| kind.starts_with("text/html")),
+            "{changes:?}"
+        );
         let json = browser.get(&format!("{OAUTH}.authorize")).query(&asked).send().await.expect_status(400).json();
         assert_eq!((&json["error"], &json["status_code"]), (&json!("invalid_request"), &json!(400)), "{changes:?}");
         assert!(json["description"].is_string());
@@ -115,7 +118,9 @@ async fn a_guest_logs_in_and_comes_back_with_all_parameters(app: TestApp) {
     let (_, client) = scene(&app).await;
     let challenge = TestClient::challenge();
     let browser = app.browser();
-    let reply = authorize(&browser, &but(ordinary(&client, &challenge, "openid email"), &[("login_hint", "amina@example.com")])).await.expect_status(302);
+    let reply = authorize(&browser, &but(ordinary(&client, &challenge, "openid email"), &[("login_hint", "amina@example.com")]))
+        .await
+        .expect_status(302);
     assert_eq!(reply.location().path(), "/login");
     assert_eq!(reply.location_parameter("login_hint").as_deref(), Some("amina@example.com"));
     let back = reply.location_parameter("redirect-to").expect("where to come back to");
@@ -189,7 +194,12 @@ async fn loopback_ports_may_vary_for_all_three_spellings(app: TestApp) {
         let location = reply.header("location").expect("a redirect").to_owned();
         assert!(location.starts_with(&format!("{uri}?code=")), "{location}");
         let code = reply.location_parameter("code").expect("a code");
-        let exchange = [("grant_type", "authorization_code"), ("code", code.as_str()), ("redirect_uri", uri), ("code_verifier", crate::support::VERIFIER)];
+        let exchange = [
+            ("grant_type", "authorization_code"),
+            ("code", code.as_str()),
+            ("redirect_uri", uri),
+            ("code_verifier", crate::support::VERIFIER),
+        ];
         client.get_token(&exchange).await.expect_status(200);
     }
     for uri in ["http://127.0.0.2:9/cb", "https://127.0.0.1:9/cb", "http://127.0.0.1:9/other", "http://localhost.evil.example:9/cb"] {
@@ -200,9 +210,11 @@ async fn loopback_ports_may_vary_for_all_three_spellings(app: TestApp) {
 async fn no_scope_means_the_registered_one_and_order_is_kept(app: TestApp) {
     let (browser, client) = scene_with(&app, json!({"scopes": "email all openid profile"})).await;
     let challenge = TestClient::challenge();
-    for (asked, granted) in
-        [("", "email all openid profile"), ("profile openid", "profile openid"), ("openid offline_access email", "openid offline_access email")]
-    {
+    for (asked, granted) in [
+        ("", "email all openid profile"),
+        ("profile openid", "profile openid"),
+        ("openid offline_access email", "openid offline_access email"),
+    ] {
         let reply = authorize(&browser, &but(ordinary(&client, &challenge, "x"), &[("scope", asked)])).await;
         let code = reply.location_parameter("code").expect("a code");
         assert_eq!(client.exchange(&code).await.string("scope"), granted);

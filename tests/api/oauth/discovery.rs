@@ -21,8 +21,13 @@ async fn document(app: &TestApp, name: &str) -> Value {
 
 async fn documents_are_json_for_any_origin_and_never_a_redirect(app: TestApp) {
     for name in DOCUMENTS {
-        let reply = app.anonymous().get(&format!("/.well-known/{name}")).header("origin", "https://anyone.example").send().await.expect_status(200);
-        assert_eq!((reply.header("content-type"), reply.header("access-control-allow-origin")), (Some("application/json"), Some("*")), "{name}");
+        let reply =
+            app.anonymous().get(&format!("/.well-known/{name}")).header("origin", "https://anyone.example").send().await.expect_status(200);
+        assert_eq!(
+            (reply.header("content-type"), reply.header("access-control-allow-origin")),
+            (Some("application/json"), Some("*")),
+            "{name}"
+        );
     }
     let named = app.anonymous().get(&format!("{OAUTH}.openid_configuration")).send().await.expect_status(200);
     assert_eq!(named.json(), document(&app, "openid-configuration").await);
@@ -52,7 +57,10 @@ async fn announced_values_are_what_works(app: TestApp) {
     assert_eq!(body["code_challenge_methods_supported"], json!(["S256"]));
     assert_eq!(body["id_token_signing_alg_values_supported"], json!(["RS256", "ES256"]));
     assert_eq!(body["response_modes_supported"], json!(["query", "form_post"]));
-    assert_eq!((&body["request_uri_parameter_supported"], &body["authorization_response_iss_parameter_supported"]), (&json!(false), &json!(true)));
+    assert_eq!(
+        (&body["request_uri_parameter_supported"], &body["authorization_response_iss_parameter_supported"]),
+        (&json!(false), &json!(true))
+    );
     for (name, value) in document(&app, "oauth-authorization-server").await.as_object().expect("an object") {
         assert_eq!(body.get(name), Some(value), "{name}");
     }

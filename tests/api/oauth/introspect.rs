@@ -21,10 +21,27 @@ async fn frappes_members_come_first_and_in_order(app: TestApp) {
     let tokens = client.log_in(&browser, "all openid").await;
     let body = client.post("introspect_token", &[("token", &tokens.access)]).await.expect_status(200).json();
     let members: Vec<&String> = body.as_object().expect("an object").keys().collect();
-    let frappes = ["client_id", "trusted_client", "active", "exp", "scope", "sub", "name", "given_name", "family_name", "email", "picture", "roles", "iss"];
+    let frappes = [
+        "client_id",
+        "trusted_client",
+        "active",
+        "exp",
+        "scope",
+        "sub",
+        "name",
+        "given_name",
+        "family_name",
+        "email",
+        "picture",
+        "roles",
+        "iss",
+    ];
     assert_eq!(members[..frappes.len()], frappes);
     assert_eq!((&body["client_id"], &body["trusted_client"], &body["active"]), (&json!(client.id), &json!(1), &json!(true)));
-    assert_eq!((&body["scope"], &body["username"], &body["token_type"]), (&json!("all openid"), &json!("amina@example.com"), &json!("Bearer")));
+    assert_eq!(
+        (&body["scope"], &body["username"], &body["token_type"]),
+        (&json!("all openid"), &json!("amina@example.com"), &json!("Bearer"))
+    );
     assert_eq!(body["exp"].as_i64().zip(body["iat"].as_i64()).map(|(exp, iat)| exp - iat), Some(3600));
 
     let plain = client.log_in(&browser, "all").await;
@@ -46,7 +63,8 @@ async fn a_client_sees_its_own_tokens_and_a_resource_server_all(app: TestApp) {
 async fn dead_tokens_are_inactive_and_nothing_else(app: TestApp) {
     let (browser, client) = scene(&app).await;
     let ask = async |token: &str| client.post("introspect_token", &[("token", token)]).await.expect_status(200).json();
-    let (expiring, revoked, spent) = (client.log_in(&browser, "all").await, client.log_in(&browser, "all").await, client.log_in(&browser, "all").await);
+    let (expiring, revoked, spent) =
+        (client.log_in(&browser, "all").await, client.log_in(&browser, "all").await, client.log_in(&browser, "all").await);
     client.post("revoke_token", &[("token", &revoked.access)]).await.expect_status(200);
     client.refresh(spent.refresh.as_deref().expect("a refresh token")).await.expect_status(200);
     for dead in ["nosuch", &revoked.access, spent.refresh.as_deref().expect("a refresh token")] {

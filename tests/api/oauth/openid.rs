@@ -85,10 +85,18 @@ async fn userinfo_wants_a_token_with_openid_or_all(app: TestApp) {
 
     let narrow = client.log_in(&browser, "email").await;
     let refused = client.holder(&narrow.access).get(&url).send().await.expect_status(403);
-    assert!(refused.header("www-authenticate").is_some_and(|challenge| challenge.contains("insufficient_scope") && challenge.contains("openid")));
+    assert!(
+        refused
+            .header("www-authenticate")
+            .is_some_and(|challenge| challenge.contains("insufficient_scope") && challenge.contains("openid"))
+    );
     for caller in [app.anonymous(), browser, client.holder("ost_at_0123456789012345678901234567890123456789012")] {
         let refused = caller.get(&url).send().await.expect_status(401);
-        assert!(refused.header("www-authenticate").is_some_and(|challenge| challenge.starts_with("Bearer ") && challenge.contains("resource_metadata=")));
+        assert!(
+            refused
+                .header("www-authenticate")
+                .is_some_and(|challenge| challenge.starts_with("Bearer ") && challenge.contains("resource_metadata="))
+        );
         assert_eq!(refused.error().as_deref(), Some("invalid_token"));
     }
 }

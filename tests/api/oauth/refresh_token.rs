@@ -57,7 +57,8 @@ async fn a_refresh_names_its_client_and_belongs_to_it(app: TestApp) {
     let other = app.client(json!({"token_endpoint_auth_method": "None", "skip_authorization": 1})).await;
     let refresh = client.log_in(&browser, "all").await.refresh.expect("a refresh token");
     expect_refusal(&other.refresh(&refresh).await, 400, "invalid_grant");
-    let nameless = app.anonymous().post(&format!("{OAUTH}.get_token")).form(&[("grant_type", "refresh_token"), ("refresh_token", &refresh)]);
+    let nameless =
+        app.anonymous().post(&format!("{OAUTH}.get_token")).form(&[("grant_type", "refresh_token"), ("refresh_token", &refresh)]);
     expect_refusal(&nameless.send().await, 401, "invalid_client");
     client.refresh(&refresh).await.expect_status(200);
 }
@@ -68,7 +69,10 @@ async fn within_the_grace_only_the_same_question_gets_the_same_answer(app: TestA
     let first = client.refresh(&presented).await.expect_status(200);
     app.advance(Duration::from_secs(5));
     let again = client.refresh(&presented).await.expect_status(200);
-    assert_eq!((first.string("access_token"), first.string("refresh_token")), (again.string("access_token"), again.string("refresh_token")));
+    assert_eq!(
+        (first.string("access_token"), first.string("refresh_token")),
+        (again.string("access_token"), again.string("refresh_token"))
+    );
     assert_eq!(again.json()["expires_in"], 3595);
     let other = [("grant_type", "refresh_token"), ("refresh_token", presented.as_str()), ("scope", "openid")];
     expect_refusal(&client.get_token(&other).await, 400, "invalid_grant");
@@ -131,7 +135,8 @@ async fn a_disabled_user_cannot_refresh(app: TestApp) {
 async fn scopes_the_client_no_longer_registers_are_not_refreshed(app: TestApp) {
     let (browser, client) = scene(&app).await;
     let tokens = client.log_in(&browser, "all openid email").await;
-    let change = app.administrator().await.put(&format!("/api/resource/OAuth%20Client/{}", client.id)).json(&json!({"scopes": "email openid"}));
+    let change =
+        app.administrator().await.put(&format!("/api/resource/OAuth%20Client/{}", client.id)).json(&json!({"scopes": "email openid"}));
     change.send().await.expect_status(200);
     let narrower = client.refresh(tokens.refresh.as_deref().expect("a refresh token")).await.expect_status(200);
     assert_eq!(narrower.string("scope"), "openid email");

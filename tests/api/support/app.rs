@@ -63,7 +63,8 @@ impl Setup {
                         Ok(application) => application,
                         Err(error) => return drop(report.send(Err(error.to_string()))),
                     };
-                    let facts = (application.public_url().to_owned(), application.db().clone(), application.env(), application.stop_handle());
+                    let facts =
+                        (application.public_url().to_owned(), application.db().clone(), application.env(), application.stop_handle());
                     if report.send(Ok(facts)).is_ok() {
                         application.run().await.expect("the server runs");
                     }
