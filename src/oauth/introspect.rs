@@ -183,7 +183,7 @@ fn find_live(cx: &mut Cx, presented: &str) -> Result<Option<Live>, StoreError> {
     let hash = SecretHash::of(presented);
     if let Some(token) = tokens::find_access_by_hash(cx.conn, &hash)? {
         let live = !token.revoked && token.expires_at > cx.now;
-        return Ok(live.then(|| Live {
+        return Ok(live.then_some(Live {
             client_id: token.client_id,
             user: token.user,
             scope: token.scope,
@@ -196,7 +196,7 @@ fn find_live(cx: &mut Cx, presented: &str) -> Result<Option<Live>, StoreError> {
     Ok(found.and_then(|found| {
         let end = found.token.expires_at.min(found.grant.expires_at);
         let live = found.token.state == RefreshState::Live && !found.grant.revoked && end > cx.now;
-        live.then(|| Live {
+        live.then_some(Live {
             client_id: found.grant.client_id,
             user: found.grant.user,
             scope: found.grant.scope,
