@@ -63,10 +63,10 @@ pub(super) fn authenticate(cx: &mut Cx, params: &Params, authorization: Option<&
         let code = ErrorCode::InvalidClient { basic: presented.basic };
         Stop::Refused(ProtocolError::because(code, description, format!("client {:?}: {cause}", presented.client_id)))
     };
-    let found = clients::find_with_secrets(cx.conn, &presented.client_id)?;
-    let right = secret_is_right(cx, presented.secret.as_deref(), found.as_ref().map_or(&[], |known| &known.secrets));
+    let found = cx.env.clients.find(&presented.client_id, || clients::find_with_secrets(cx.conn, &presented.client_id))?;
+    let right = secret_is_right(cx, presented.secret.as_deref(), found.as_deref().map_or(&[], |known| &known.secrets));
     let Some(known) = found else { return Err(refuse("Client authentication failed.", "unknown")) };
-    let client = known.client;
+    let client = &known.client;
     let proven = match (client.auth_method, &presented.secret) {
         (AuthMethod::None, None) => false,
         (AuthMethod::None, Some(_)) => {
@@ -96,7 +96,7 @@ pub(super) fn authenticate(cx: &mut Cx, params: &Params, authorization: Option<&
             false
         }
     };
-    Ok(KnownClient { client, proven, user_enabled: known.user_enabled })
+    Ok(KnownClient { client: client.clone(), proven, user_enabled: known.user_enabled })
 }
 
 /// Whether a presented secret is one of the stored ones. Takes the same time for every answer but "none presented".
