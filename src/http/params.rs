@@ -35,6 +35,11 @@ impl Params {
         }
         let content_type = text(request.headers(), &header::CONTENT_TYPE).unwrap_or_default();
         let essence = content_type.split(';').next().unwrap_or_default().trim();
+        let charset =
+            content_type.split(';').find_map(|part| part.trim().strip_prefix("charset=")).map(|charset| charset.trim_matches('"'));
+        if charset.is_some_and(|charset| !["utf-8", "utf8", "us-ascii"].contains(&charset.to_ascii_lowercase().as_str())) {
+            return Err(AppError::InvalidData("request body must be UTF-8".into()));
+        }
         let mut params = Self::default();
         if essence.eq_ignore_ascii_case("application/json") && !body.is_empty() {
             params.read_json(body)?;

@@ -37,6 +37,9 @@ pub(super) enum Legacy {
     Strict,
 }
 
+/// Longer than any client id.
+const MAX_CLIENT_ID: usize = 255;
+
 /// What was presented, before anything is looked up.
 struct Presented {
     client_id: String,
@@ -52,6 +55,10 @@ struct Presented {
 /// `invalid_client`, or `invalid_request` when credentials were sent in two ways.
 pub(super) fn authenticate(cx: &mut Cx, params: &Params, authorization: Option<&str>, legacy: Legacy) -> Result<KnownClient, Stop> {
     let presented = presented(params, authorization)?;
+    if presented.client_id.len() > MAX_CLIENT_ID {
+        let code = ErrorCode::InvalidClient { basic: presented.basic };
+        return Err(ProtocolError::new(code, "Client authentication failed.").into());
+    }
     let refuse = |description: &str, cause: &str| {
         let code = ErrorCode::InvalidClient { basic: presented.basic };
         Stop::Refused(ProtocolError::because(code, description, format!("client {:?}: {cause}", presented.client_id)))
@@ -110,7 +117,7 @@ const NOBODY: &str = "-------------------------------------------";
 /// Which client a request names, before anything is proven; for limits and logs.
 pub fn named_client(params: &Params, authorization: Option<&str>) -> Option<String> {
     let in_header = authorization.and_then(decode_basic).map(|(client_id, _)| client_id);
-    in_header.or_else(|| params.get_lenient("client_id").map(str::to_owned))
+    in_header.or_else(|| params.get_lenient("client_id").map(str::to_owned)).filter(|name| name.len() <= MAX_CLIENT_ID)
 }
 
 /// Reads the one credential of a request.

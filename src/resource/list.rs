@@ -48,8 +48,10 @@ impl ListParams {
                 return Err(AppError::Unsupported(format!("the list parameter {name}")));
             }
         }
-        if params.get("as_dict").is_some_and(|value| !value.is_null() && !asks_for_something(value)) {
-            return Err(AppError::Unsupported("the list parameter as_dict=0".into()));
+        match present(params, "as_dict").map(read_flag) {
+            None | Some(Some(true)) => {}
+            Some(Some(false)) => return Err(AppError::Unsupported("the list parameter as_dict=0".into())),
+            Some(None) => return Err(AppError::InvalidData("parameter as_dict must be 0, 1, true or false".into())),
         }
         let limit = match read_number(params, "limit_page_length")? {
             Some(limit) => Some(limit),
@@ -79,6 +81,20 @@ fn present<'a>(params: &'a Map<String, Value>, name: &str) -> Option<&'a Value> 
 }
 
 /// Whether a switch or a list is more than its absence; `0`, `false`, `[]` and `{}` are not.
+/// A flag as clients spell it.
+fn read_flag(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(flag) => Some(*flag),
+        Value::Number(number) => number.as_u64().filter(|number| *number < 2).map(|number| number == 1),
+        Value::String(text) => match text.trim().to_lowercase().as_str() {
+            "1" | "true" => Some(true),
+            "0" | "false" => Some(false),
+            _ => None,
+        },
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
 fn asks_for_something(value: &Value) -> bool {
     match value {
         Value::Null => false,

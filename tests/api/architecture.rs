@@ -47,6 +47,8 @@ const ARROWS: &[(&str, &str)] = &[
     ("oauth", "oidc"),
     // Every flow acts for an `auth::Caller`; `auth` itself imports none of them.
     ("resource", "auth"),
+    // Adapters of OAuth's own doctypes write through the flows that own those rows.
+    ("resource", "oauth"),
     ("oauth", "auth"),
     ("oidc", "auth"),
     ("store", "config"),
@@ -132,7 +134,8 @@ fn every_room_is_on_the_floor_map_and_says_what_it_is_for() {
 #[test]
 fn no_file_outgrows_its_room() {
     let mut sizes: BTreeMap<usize, PathBuf> = BTreeMap::new();
-    for source in sources() {
+    // Tests do not count, whether at the end of a file or in one of their own.
+    for source in sources().into_iter().filter(|source| !source.path.ends_with("tests.rs")) {
         let lines = source.text.lines().take_while(|line| line.trim() != "#[cfg(test)]").count();
         if lines > LONG {
             println!("{} has {lines} lines and asks for a split", source.path.display());

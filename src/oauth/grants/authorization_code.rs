@@ -25,6 +25,9 @@ use crate::oidc::id_token::{self, UnsignedIdToken};
 use crate::secrets::{SecretHash, constant_time_eq, hash, mint};
 use crate::store::{codes, grants, users};
 
+/// How long a commit in another process may take: a request that arrived within it lost a race.
+const COMMIT_TIME: Duration = Duration::from_millis(250);
+
 /// Exchanges a code.
 pub(super) fn run(cx: &mut Cx, request: &TokenRequest, known: &KnownClient) -> Result<TokenReply, Stop> {
     let params = &request.params;
@@ -251,8 +254,8 @@ impl Exchange<'_, '_> {
         match self.cx.env.races.winner(&self.code.id) {
             Some(Winner::Committing) => true,
             Some(Winner::Committed(at)) => self.request.arrived_at <= at,
-            // Another process's winner: in doubt nothing is revoked.
-            None => self.cx.now.since(spent_at) < Duration::from_secs(1),
+            // Another process's winner (or one from before a restart), whose commit took a moment.
+            None => self.request.arrived_at <= spent_at.plus(COMMIT_TIME),
         }
     }
 }
