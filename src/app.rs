@@ -2,7 +2,9 @@
 //! the application here, so what is tested is what runs.
 
 mod bootstrap;
+pub mod checkup;
 mod seal;
+mod workshop;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -17,9 +19,12 @@ use crate::cx::{Clock, Env};
 use crate::error::AppError;
 use crate::http::request_log::RequestLog;
 use crate::http::{self, State, extract, respond};
-use crate::store::{self, DatabaseUrl, Db, StoreError};
+use crate::store::{Db, StoreError};
 use crate::telemetry::Metrics;
 use crate::{background, frappe, pages};
+
+pub use seal::key_file;
+pub use workshop::Workshop;
 
 /// What an embedder or a test may replace.
 #[derive(Default)]
@@ -53,38 +58,6 @@ pub struct Application {
     address: SocketAddr,
     state: Data<State>,
     first_password: Option<SecretString>,
-}
-
-/// The database and environment without a server; for commands that work beside one.
-pub struct Workshop {
-    pub db: Db,
-    pub env: Arc<Env>,
-    /// Administrator's new password, when this start made the database.
-    pub first_password: Option<SecretString>,
-}
-
-impl Workshop {
-    /// Opens the database, applies migrations, makes what is missing.
-    ///
-    /// # Errors
-    /// [`StartError`] in one line.
-    pub fn open(config: Config, parts: Parts, address: SocketAddr) -> Result<Self, StartError> {
-        let public_url = config.public_url(address)?;
-        let url = DatabaseUrl::parse(&config.database.url).map_err(|error| ConfigError(error.to_string()))?;
-        let settings = store::Settings {
-            lookup_connections: config.database.lookup_connections,
-            query_connections: config.database.query_connections,
-            write_connections: config.database.write_connections,
-            query_deadline: std::time::Duration::from_secs(config.database.query_deadline),
-            ..store::Settings::default()
-        };
-        let seal = seal::find(&config, &url)?;
-        let db = Db::open(&url, settings)?;
-        let seal = seal::settle(seal, &db, &url)?;
-        let env = Arc::new(Env::new(config, public_url, seal, parts.clock, crate::doctype::Registry::builtin()));
-        let first_password = bootstrap::run(&db, &env)?;
-        Ok(Self { db, env, first_password })
-    }
 }
 
 impl Application {
@@ -188,6 +161,26 @@ fn serve_metrics(listen: SocketAddr) -> Result<Server, StartError> {
         .disable_signals()
         .listen(listener)?
         .run())
+}
+
+/// A row of the table of API methods, as `ostiary methods` shows it.
+pub struct MethodRow {
+    pub path: &'static str,
+    /// Whether it may be called without credentials.
+    pub guest: bool,
+    pub verbs: Vec<&'static str>,
+    /// Scopes that reach it besides `all` and its own `method:` word.
+    pub scopes: &'static [&'static str],
+}
+
+/// Every API method, by name. Here, because no other room may import the dialect.
+pub fn methods() -> impl Iterator<Item = MethodRow> {
+    frappe::registry::METHODS.iter().map(|method| MethodRow {
+        path: method.path,
+        guest: method.guest,
+        verbs: method.verbs.iter().map(|verb| verb.as_str()).collect(),
+        scopes: method.scopes,
+    })
 }
 
 /// Every request comes in here and goes to its door.

@@ -18,6 +18,9 @@ pub enum AuditEvent {
     CodeReplayed { client_id: String, user: String },
     RefreshReused { client_id: String, user: String },
     TokenRevoked { client_id: String, user: String },
+    /// Everything that was granted to a client, by a user, or (both absent) at all.
+    GrantsEnded { client_id: Option<String>, user: Option<String> },
+    SigningKeysRotated,
 }
 
 /// Keeps an event.
@@ -37,6 +40,8 @@ pub fn record(cx: &mut Cx, ip: Option<&str>, event: &AuditEvent) -> Result<(), S
         AuditEvent::CodeReplayed { client_id, user } => ("code_replayed", Some(user), Some(client_id), None),
         AuditEvent::RefreshReused { client_id, user } => ("refresh_reused", Some(user), Some(client_id), None),
         AuditEvent::TokenRevoked { client_id, user } => ("token_revoked", Some(user), Some(client_id), None),
+        AuditEvent::GrantsEnded { client_id, user } => ("grants_ended", user.as_ref(), client_id.as_ref(), None),
+        AuditEvent::SigningKeysRotated => ("signing_keys_rotated", None, None, None),
     };
     let row = store::audit::NewEvent {
         id: mint::id(cx.now),

@@ -37,6 +37,8 @@ pub enum Via {
     ApiKey { id: String },
     /// User name and password in `Basic`.
     Password,
+    /// The command line: whoever runs it holds the database anyway.
+    CommandLine,
     /// An OAuth access token, by its id.
     Bearer { token_id: String, client_id: String },
 }
@@ -49,6 +51,7 @@ impl Via {
             Self::Session { .. } => "session",
             Self::ApiKey { .. } => "api_key",
             Self::Password => "password",
+            Self::CommandLine => "command_line",
             Self::Bearer { .. } => "bearer",
         }
     }
@@ -76,6 +79,11 @@ impl Caller {
             assigned_roles: Vec::new(),
         };
         Self { user: Arc::new(CallerUser::new(user)), via: Via::Guest, scope: None, expires_at: None }
+    }
+
+    /// A user as whom the command line acts.
+    pub fn command_line(user: User) -> Self {
+        Self { user: Arc::new(CallerUser::new(user)), via: Via::CommandLine, scope: None, expires_at: None }
     }
 
     /// The user's name (its id).

@@ -267,6 +267,6 @@ pub fn record_use(via: &Via, now: Instant, session_lifetime: Duration, effects: 
             let id = id.clone();
             effects.later("touch session", move |conn| store::sessions::update_seen(conn, &id, now, now.plus(session_lifetime)));
         }
-        Via::Guest | Via::Password | Via::Bearer { .. } => {}
+        Via::Guest | Via::Password | Via::CommandLine | Via::Bearer { .. } => {}
     }
 }

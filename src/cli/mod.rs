@@ -4,8 +4,20 @@
 //! Secrets are read from a prompt or standard input, never from an argument, and printed once. To
 //! add a command: a file here, a variant of [`Command`].
 
+mod backup;
+mod client;
+mod doctor;
+mod first_login;
+mod key;
+mod methods;
+mod migrate;
+mod password;
 mod serve;
+mod table;
+mod token;
+mod user;
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,6 +25,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, Overrides, parse_network};
+use crate::error::AppError;
 
 /// An OAuth 2.0 / OpenID Connect authorization server and the resource API behind it.
 #[derive(Parser)]
@@ -60,6 +73,26 @@ struct Settings {
 enum Command {
     /// Migrate, make what is missing, listen (the default)
     Serve,
+    /// Apply migrations and make what is missing, without listening
+    Migrate,
+    /// Check configuration, database, keys and clock, and say what is wrong
+    Doctor,
+    /// Users, their roles, passwords and API keys
+    #[command(subcommand)]
+    User(user::Command),
+    /// OAuth clients and their secrets
+    #[command(subcommand)]
+    Client(client::Command),
+    /// End what clients were granted
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Keys that sign id tokens
+    #[command(subcommand)]
+    Key(key::Command),
+    /// List every API method
+    Methods,
+    /// Copy a SQLite database while it serves, with its seal key
+    Backup(backup::Arguments),
 }
 
 impl Settings {
@@ -83,13 +116,42 @@ impl Settings {
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let outcome = cli.settings.load().and_then(|config| match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve::run(config),
+        Command::Serve => serve::run(config).map(|()| String::new()),
+        Command::Migrate => migrate::run(config),
+        Command::Doctor => doctor::run(&config),
+        Command::User(command) => user::run(config, command),
+        Command::Client(command) => client::run(config, command),
+        Command::Token(command) => token::run(config, &command),
+        Command::Key(command) => key::run(config, &command),
+        Command::Methods => Ok(methods::run()),
+        Command::Backup(arguments) => backup::run(config, &arguments),
     });
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(text) => {
+            print(&text);
+            ExitCode::SUCCESS
+        }
         Err(message) => {
             eprintln!("ostiary: {message}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Prints what a command answers. Who closed the pipe (`| head`) has seen enough.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// A failure of a flow as the command line says it.
+fn refusal(error: AppError) -> String {
+    match error {
+        AppError::Mandatory { fields, .. } => {
+            let labels: Vec<String> = fields.into_iter().map(|field| field.label).collect();
+            format!("{} is required", labels.join(", "))
+        }
+        AppError::Unavailable { cause, .. } => format!("the database is not available: {cause}"),
+        other => other.to_string(),
     }
 }

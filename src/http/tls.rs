@@ -35,6 +35,17 @@ pub fn load(config: &ServerConfig) -> Result<Option<rustls::ServerConfig>, Strin
     Ok(Some(tls.with_no_client_auth().with_cert_resolver(resolver)))
 }
 
+/// Whether certificate and key can be used, without a server.
+///
+/// # Errors
+/// One line that says what is wrong with the files.
+pub fn check(config: &ServerConfig) -> Result<(), String> {
+    match (&config.tls_cert, &config.tls_key) {
+        (Some(cert), Some(key)) => read(cert, key).map(drop),
+        _ => Ok(()),
+    }
+}
+
 fn read(cert: &PathBuf, key: &PathBuf) -> Result<CertifiedKey, String> {
     let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(cert).map_err(|error| format!("{}: {error}", cert.display()))?.collect();
     let chain = chain.map_err(|error| format!("{}: {error}", cert.display()))?;

@@ -114,12 +114,31 @@ impl Db {
     /// # Errors
     /// [`StoreError`] when the database cannot be opened, is newer than this binary, or refuses a migration.
     pub fn open(url: &DatabaseUrl, settings: Settings) -> Result<Self, StoreError> {
+        Self::open_after(url, settings, super::migrate::run)
+    }
+
+    /// Opens a database that is there and of this binary's version, and changes nothing: for
+    /// commands beside a server, which must not migrate it under its feet.
+    ///
+    /// # Errors
+    /// [`StoreError::Version`] when there is none or it is of another version.
+    pub fn open_existing(url: &DatabaseUrl, settings: Settings) -> Result<Self, StoreError> {
+        if let DatabaseUrl::Sqlite(path) = url
+            && !path.exists()
+        {
+            // SQLite would make an empty file for every misspelt path.
+            return Err(StoreError::Version(format!("there is no database at {}; make one with: ostiary migrate", path.display())));
+        }
+        Self::open_after(url, settings, |conn| super::migrate::check(conn).map(drop))
+    }
+
+    fn open_after(url: &DatabaseUrl, settings: Settings, prepare: impl Fn(&mut Conn) -> Result<(), StoreError>) -> Result<Self, StoreError> {
         let epochs = Arc::new(Epochs::new());
         let statement_timeout = Duration::from_secs(30);
         let writer = match url {
             DatabaseUrl::Sqlite(path) => {
                 let mut connection = pool::open_sqlite(path, Mode::Write)?;
-                super::migrate::run(&mut connection.conn)?;
+                prepare(&mut connection.conn)?;
                 let (sender, receiver) = sync_channel(settings.write_queue);
                 let epochs = Arc::clone(&epochs);
                 std::thread::Builder::new()
@@ -130,7 +149,7 @@ impl Db {
             }
             DatabaseUrl::Postgres(text) => {
                 let mut connection = pool::open_postgres(text, Duration::ZERO)?;
-                super::migrate::run(&mut connection.conn)?;
+                prepare(&mut connection.conn)?;
                 let permits = Semaphore::new(settings.write_connections as usize);
                 Writer::Postgres { pool: pool::pool(url, settings.write_connections, statement_timeout), permits }
             }
@@ -386,6 +405,14 @@ impl Db {
     /// [`AppError::Unavailable`] when it does not answer.
     pub async fn ready(&self) -> Result<bool, AppError> {
         self.lookup(|conn, _| Ok(super::migrate::is_current(conn)?)).await
+    }
+
+    /// How many migrations are applied; for `doctor`.
+    ///
+    /// # Errors
+    /// As [`Db::lookup`].
+    pub fn migrations(&self) -> Result<usize, AppError> {
+        self.lookup_blocking(|conn, _| Ok(super::migrate::check(conn)?))
     }
 
     /// Asks Postgres's lookup pool or SQLite's reader for the current time offset; used by `doctor`.

@@ -27,6 +27,9 @@ pub enum StoreError {
     /// A row that must exist does not.
     #[error("row not found")]
     NotFound,
+    /// There is no database yet, or it is of another version than this program. Says what to do.
+    #[error("{0}")]
+    Version(String),
     /// A stored value that cannot be read, or a statement the database refused: a fault of ours.
     #[error("store fault: {0}")]
     Fault(String),
@@ -95,7 +98,7 @@ impl From<StoreError> for AppError {
             StoreError::Unavailable(cause) => AppError::Unavailable { cause, retry_after: Duration::from_secs(1) },
             StoreError::Conflict(cause) => AppError::Unavailable { cause, retry_after: Duration::from_secs(1) },
             StoreError::Timeout => AppError::QueryTimeout,
-            StoreError::Unique(_) | StoreError::ForeignKey(_) | StoreError::NotFound | StoreError::Fault(_) => {
+            StoreError::Unique(_) | StoreError::ForeignKey(_) | StoreError::NotFound | StoreError::Version(_) | StoreError::Fault(_) => {
                 AppError::Internal(error.to_string())
             }
         }

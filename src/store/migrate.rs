@@ -5,7 +5,7 @@ use diesel::migration::{Migration, MigrationSource as _, MigrationVersion};
 use diesel::{Connection as _, RunQueryDsl as _};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 
-use super::{Conn, StoreError};
+use super::{Conn, StoreError, dialect};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
@@ -19,24 +19,53 @@ fn fault(error: &dyn std::fmt::Display) -> StoreError {
 /// Applies what is pending.
 ///
 /// # Errors
-/// [`StoreError::Fault`] when the database knows migrations that this binary does not, or one fails.
+/// [`StoreError::Version`] when the database knows migrations that this binary does not;
+/// [`StoreError::Fault`] when one fails.
 pub(super) fn run(conn: &mut Conn) -> Result<(), StoreError> {
     match conn {
         Conn::Sqlite(sqlite) => sqlite.immediate_transaction(|sqlite| {
-            refuse_newer(sqlite.applied_migrations().map_err(|error| fault(&error))?, &SQLITE)?;
+            refuse_newer(&texts(&sqlite.applied_migrations().map_err(|error| fault(&error))?), &SQLITE)?;
             sqlite.run_pending_migrations(SQLITE).map_err(|error| fault(&error))?;
             Ok(())
         }),
         Conn::Postgres(postgres) => {
             diesel::sql_query("SELECT pg_advisory_lock($1)").bind::<diesel::sql_types::BigInt, _>(LOCK).execute(postgres)?;
             let result = postgres.transaction(|postgres| {
-                refuse_newer(postgres.applied_migrations().map_err(|error| fault(&error))?, &POSTGRES)?;
+                refuse_newer(&texts(&postgres.applied_migrations().map_err(|error| fault(&error))?), &POSTGRES)?;
                 postgres.run_pending_migrations(POSTGRES).map_err(|error| fault(&error))?;
                 Ok(())
             });
             postgres.batch_execute(&format!("SELECT pg_advisory_unlock({LOCK})"))?;
             result
         }
+    }
+}
+
+/// Looks, without changing anything, whether exactly the migrations this binary knows are applied. Returns how many.
+///
+/// # Errors
+/// [`StoreError::Version`] when they are not.
+pub(super) fn check(conn: &mut Conn) -> Result<usize, StoreError> {
+    #[derive(diesel::QueryableByName)]
+    struct Applied {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        version: String,
+    }
+    const TABLE: &str = "__diesel_schema_migrations";
+    if dialect::list_columns(conn, TABLE)?.is_empty() {
+        return Err(StoreError::Version("the database is empty; fill it with: ostiary migrate".into()));
+    }
+    let applied: Vec<Applied> = diesel::sql_query(format!("SELECT version FROM {TABLE}")).load(conn)?;
+    let applied: Vec<String> = applied.into_iter().map(|row| row.version).collect();
+    let source = match conn {
+        Conn::Sqlite(_) => &SQLITE,
+        Conn::Postgres(_) => &POSTGRES,
+    };
+    refuse_newer(&applied, source)?;
+    let pending = names::<diesel::sqlite::Sqlite>(source)?.iter().filter(|name| !applied.contains(name)).count();
+    match pending {
+        0 => Ok(applied.len()),
+        _ => Err(StoreError::Version(format!("the database is older than this program ({pending} migrations to apply); stop the older server, then: ostiary migrate"))),
     }
 }
 
@@ -64,11 +93,15 @@ fn names<B: diesel::backend::Backend>(source: &EmbeddedMigrations) -> Result<Vec
     Ok(migrations.iter().map(|migration| migration.name().version().to_string()).collect())
 }
 
-fn refuse_newer(applied: Vec<MigrationVersion<'static>>, source: &EmbeddedMigrations) -> Result<(), StoreError> {
+fn texts(applied: &[MigrationVersion<'static>]) -> Vec<String> {
+    applied.iter().map(ToString::to_string).collect()
+}
+
+fn refuse_newer(applied: &[String], source: &EmbeddedMigrations) -> Result<(), StoreError> {
     let known = names::<diesel::sqlite::Sqlite>(source)?;
-    match applied.iter().find(|version| !known.contains(&version.to_string())) {
+    match applied.iter().find(|version| !known.contains(version)) {
         Some(newer) => {
-            Err(StoreError::Fault(format!("the database is newer than this program (it has migration {newer}); start the newer version")))
+            Err(StoreError::Version(format!("the database is newer than this program (it has migration {newer}); start the newer version")))
         }
         None => Ok(()),
     }

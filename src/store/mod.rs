@@ -21,6 +21,7 @@ pub(crate) mod schema;
 pub mod api_keys;
 pub mod audit;
 pub mod authorization_requests;
+pub mod backup;
 pub mod clients;
 pub mod codes;
 pub mod consents;
