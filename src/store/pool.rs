@@ -165,6 +165,15 @@ fn learn_handles() {
     });
 }
 
+/// Plans a statement once, whatever is bound to it (SQLite's query planner stability guarantee).
+/// Without it every `LIMIT ?`, which is in every `first()`, is parsed and planned anew at each use,
+/// because the planner peeked at its value: that cost more than the lookup itself.
+fn keep_plans(raw: &RawSqlite) {
+    let on: c_int = 1;
+    // SAFETY: the handle is open; this option takes an int and a pointer that may be null.
+    unsafe { ffi::sqlite3_db_config(raw.0.as_ptr(), ffi::SQLITE_DBCONFIG_ENABLE_QPSG, on, std::ptr::null_mut::<c_int>()) };
+}
+
 /// What a SQLite connection may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
@@ -189,6 +198,9 @@ pub(super) fn open_sqlite(path: &Path, mode: Mode) -> Result<Pooled, StoreError>
     let text = path.to_str().ok_or_else(|| StoreError::Unavailable("database path is not UTF-8".into()))?;
     let mut sqlite = SqliteConnection::establish(text).map_err(|error| unavailable(&error))?;
     let raw = NonNull::new(OPENED.get()).map(RawSqlite);
+    if let Some(raw) = &raw {
+        keep_plans(raw);
+    }
     sqlite.batch_execute("PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA recursive_triggers = OFF;")?;
     super::dialect::register_functions(&mut sqlite)?;
     match mode {
