@@ -7,5 +7,6 @@ mod bad_input;
 mod concurrency;
 mod faults;
 mod frappe;
+mod oauth;
 mod parity;
 mod support;

@@ -54,7 +54,7 @@ impl House {
                 let mut registry = Registry::builtin();
                 registry.insert("thing.json", DocType::parse("thing.json", THING, Origin::Site).expect("valid")).expect("new");
                 let url = PublicUrl::parse("http://127.0.0.1:8000", false).expect("valid");
-                let env = Arc::new(Env::new(config, url, SealKey::generate(), Clock::System, registry));
+                let env = Arc::new(Env::new(config, url, SealKey::generate(), Clock::System, registry, database.db.epochs()));
                 let house = Self { database, env };
                 house.write(super::ensure_tables).expect("tables are made");
                 house.write(super::ensure_tables).expect("and nothing is made twice");

@@ -31,11 +31,11 @@ mod database;
 pub mod process;
 mod users;
 
-pub use app::{Setup, TestApp};
+pub use app::{ADMIN_PASSWORD, Setup, TestApp};
 pub use caller::{Caller, Reply, Request};
 pub use database::{Database, TemporaryDirectory};
 pub use ostiary::store::Backend;
-pub use users::{PASSWORD, Site, TestClient, TestUser, TokenPair};
+pub use users::{PASSWORD, Site, TestClient, TestUser, TokenPair, VERIFIER};
 
 /// Makes of each named `async fn` a test on SQLite and one on Postgres.
 #[macro_export]
