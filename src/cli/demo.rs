@@ -72,7 +72,7 @@ fn furnish(application: &Application) -> Result<(), String> {
     let (client_id, client_secret) = register_sample_app(&workshop, &app_origin)?;
     let issuer = application.public_url().to_owned();
     sample_app::start(SampleAppConfig { listener, issuer: issuer.clone(), client_id, client_secret })?;
-    super::print(&welcome(&issuer, &app_origin));
+    super::print(&welcome(&issuer, &app_origin, &application.env().config.database.url));
     Ok(())
 }
 
@@ -125,12 +125,13 @@ fn template(name: &str, scope: &str, redirect_uri: &str) -> Result<Client, Strin
     Ok(ClientKind::Web.template(name, scope, vec![redirect_uri.to_owned()]))
 }
 
-fn welcome(issuer: &str, app_origin: &str) -> String {
+fn welcome(issuer: &str, app_origin: &str, database: &str) -> String {
     let (client_id, client_secret) = CURL_CLIENT;
     let mut text = format!(
         "Ostiary {} demo; everything in it is gone when it ends (Ctrl-C)\n\n  \
          sample app   {app_origin}   start here: press \"Log in with Ostiary\"\n  \
-         Ostiary      {issuer}\n\n  {:<22} password\n",
+         Ostiary      {issuer}\n  \
+         database     {database}\n\n  {:<22} password\n",
         env!("CARGO_PKG_VERSION"),
         "user",
     );
