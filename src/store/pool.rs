@@ -2,6 +2,8 @@
 
 use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_void};
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 use std::sync::Once;
@@ -191,9 +193,21 @@ fn unavailable(error: &dyn std::fmt::Display) -> StoreError {
     StoreError::Unavailable(error.to_string())
 }
 
+/// Makes a new database file that only its owner can read; SQLite gives its log the same rights.
+fn make_private(path: &Path) -> Result<(), StoreError> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(StoreError::Unavailable(format!("cannot make {}: {error}", path.display()))),
+    }
+}
+
 /// Opens a SQLite file with the settings every promise about durability rests on.
 pub(super) fn open_sqlite(path: &Path, mode: Mode) -> Result<Pooled, StoreError> {
     learn_handles();
+    if mode == Mode::Write {
+        make_private(path)?;
+    }
     OPENED.set(std::ptr::null_mut());
     let text = path.to_str().ok_or_else(|| StoreError::Unavailable("database path is not UTF-8".into()))?;
     let mut sqlite = SqliteConnection::establish(text).map_err(|error| unavailable(&error))?;

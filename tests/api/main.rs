@@ -4,9 +4,12 @@
 mod architecture;
 mod auth;
 mod bad_input;
+mod cli;
 mod concurrency;
+mod demo;
 mod faults;
 mod frappe;
 mod oauth;
 mod parity;
+mod readme;
 mod support;
