@@ -5,6 +5,7 @@ mod architecture;
 mod auth;
 mod bad_input;
 mod concurrency;
+mod documents;
 mod faults;
 mod frappe;
 mod parity;
