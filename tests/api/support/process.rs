@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::app::ADMIN_PASSWORD;
+use super::app::{ADMIN_PASSWORD, SEAL_KEY};
 use super::{Site, TemporaryDirectory, setting};
 
 /// How to start the program; the same again after it died.
@@ -31,7 +31,7 @@ impl Launch {
         let environment = [
             ("OSTIARY_ADMIN_PASSWORD", ADMIN_PASSWORD),
             ("OSTIARY_LIMIT_SCALE", "100000"),
-            ("OSTIARY_SEAL_KEY", "b3N0aWFyeS10ZXN0LXNlYWwta2V5LTMyLWJ5dGVzISE="),
+            ("OSTIARY_SEAL_KEY", SEAL_KEY),
         ];
         Self {
             database_url: database_url.to_owned(),
