@@ -215,7 +215,9 @@ pub(super) fn open_sqlite(path: &Path, mode: Mode) -> Result<Pooled, StoreError>
     if let Some(raw) = &raw {
         keep_plans(raw);
     }
-    sqlite.batch_execute("PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA recursive_triggers = OFF;")?;
+    sqlite.batch_execute(
+        "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA recursive_triggers = OFF;",
+    )?;
     super::dialect::register_functions(&mut sqlite)?;
     match mode {
         // Small page caches: the system's own holds the file once for all connections.
