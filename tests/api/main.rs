@@ -4,8 +4,13 @@
 mod architecture;
 mod auth;
 mod bad_input;
+mod cli;
 mod concurrency;
+mod demo;
+mod documents;
 mod faults;
 mod frappe;
+mod oauth;
 mod parity;
+mod readme;
 mod support;

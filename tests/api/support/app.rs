@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ostiary::app::{Application, Parts};
 use ostiary::config::Config;
-use ostiary::cx::Clock;
+use ostiary::cx::{Clock, Env};
 use ostiary::store::{Backend, Db};
 use secrecy::SecretString;
 
@@ -16,6 +16,9 @@ use super::{Database, Given, Site};
 
 /// `Administrator`'s password in every test.
 pub const ADMIN_PASSWORD: &str = "correct horse battery staple 42";
+
+/// The seal key of every test on Postgres: 32 bytes, base64. SQLite keeps a key file beside the database.
+pub const SEAL_KEY: &str = "b3N0aWFyeS10ZXN0LXNlYWwta2V5LTMyLWJ5dGVzISE=";
 
 /// A test application before its start.
 pub struct Setup {
@@ -32,8 +35,7 @@ impl Setup {
         config.security.admin_password = Some(SecretString::from(ADMIN_PASSWORD));
         config.limits.scale = 1000.0;
         if backend == Backend::Postgres {
-            // 32 bytes, base64; SQLite keeps a key file beside the database.
-            config.security.seal_key = Some(SecretString::from("b3N0aWFyeS10ZXN0LXNlYWwta2V5LTMyLWJ5dGVzISE="));
+            config.security.seal_key = Some(SecretString::from(SEAL_KEY));
         }
         Self { config, database: Arc::new(database), clock: Arc::default() }
     }
@@ -63,15 +65,16 @@ impl Setup {
                         Ok(application) => application,
                         Err(error) => return drop(report.send(Err(error.to_string()))),
                     };
-                    let facts = (application.public_url().to_owned(), application.db().clone(), application.stop_handle());
+                    let facts =
+                        (application.public_url().to_owned(), application.db().clone(), application.env(), application.stop_handle());
                     if report.send(Ok(facts)).is_ok() {
                         application.run().await.expect("the server runs");
                     }
                 });
             })
             .expect("a thread");
-        let (url, db, stop) = started.recv().expect("the server reports").expect("the server starts");
-        TestApp { site: Site::at(&url), url, db: Some(db), config, clock, stop: Some((stop, thread)), database }
+        let (url, db, env, stop) = started.recv().expect("the server reports").expect("the server starts");
+        TestApp { site: Site::at(&url), url, db: Some(db), env: Some(env), config, clock, stop: Some((stop, thread)), database }
     }
 }
 
@@ -94,6 +97,7 @@ pub struct TestApp {
     config: Config,
     clock: Arc<AtomicI64>,
     db: Option<Db>,
+    env: Option<Arc<Env>>,
     stop: Option<(actix_web::dev::ServerHandle, JoinHandle<()>)>,
     // Dropped last: Postgres waits for the server's connections to go before it drops the schema.
     database: Arc<Database>,
@@ -103,6 +107,11 @@ impl TestApp {
     /// The store, to prepare or look at what HTTP does not show.
     pub fn db(&self) -> &Db {
         self.db.as_ref().expect("only dropping takes it")
+    }
+
+    /// The server's environment, for what its clock and keys are needed for.
+    pub fn env(&self) -> &Env {
+        self.env.as_deref().expect("only dropping takes it")
     }
 
     /// Which database this is.
@@ -132,7 +141,7 @@ impl Deref for TestApp {
 
 impl Drop for TestApp {
     fn drop(&mut self) {
-        self.db = None;
+        (self.db, self.env) = (None, None);
         if let Some((stop, thread)) = self.stop.take() {
             // The command is sent by the call; there is no runtime here to wait with.
             drop(stop.stop(false));
