@@ -35,10 +35,8 @@ const TODOS: [(&str, &str, &str, &str); 5] = [
     ("agent@example.com", "Write up how to reset a password", "Open", "Low"),
 ];
 /// Owner, title, content.
-const NOTES: [(&str, &str, &str); 2] = [
-    ("customer@example.com", "Opening hours", "Monday to Friday, 9 to 17"),
-    ("agent@example.com", "Shift", "Late shift this week"),
-];
+const NOTES: [(&str, &str, &str); 2] =
+    [("customer@example.com", "Opening hours", "Monday to Friday, 9 to 17"), ("agent@example.com", "Shift", "Late shift this week")];
 /// The client of the walk in README.md, whose lines are to be pasted as they are.
 const CURL_CLIENT: (&str, &str) = ("demo-client", "demo-secret");
 const CURL_REDIRECT_URI: &str = "http://127.0.0.1:9000/callback";

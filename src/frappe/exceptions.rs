@@ -5,6 +5,7 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::domain::limit::Limit;
 use crate::error::{AppError, Denied};
 
 /// An error as Frappe would have raised it.
@@ -113,6 +114,11 @@ impl From<&AppError> for Exception {
                 let text = format!("Your account has been locked and will resume after {seconds} seconds");
                 Exception { retry_after: Some(*retry_after), ..thrown(StatusCode::TOO_MANY_REQUESTS, "SecurityException", "Locked", text) }
             }
+            // Frappe: the site's limit and an endpoint's own are two classes; clients that back off know the first.
+            AppError::TooManyRequests { limit, retry_after } if *limit == Limit::Request.name() => Exception {
+                retry_after: Some(*retry_after),
+                ..exception(StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsError", "Too Many Requests")
+            },
             AppError::TooManyRequests { retry_after, .. } => Exception {
                 retry_after: Some(*retry_after),
                 ..thrown(

@@ -61,7 +61,8 @@ async fn home(request: &HttpRequest, site: &Site) -> HttpResponse {
     let todos = site.provider.todos(&tokens).await.map_err(|trouble| match trouble {
         Trouble::Ended(_) => Notice {
             title: "This access has ended",
-            text: "The access token has expired or was revoked. Press Refresh to get a new one; if that does not help, log in again.".into(),
+            text: "The access token has expired or was revoked. Press Refresh to get a new one; if that does not help, log in again."
+                .into(),
         },
         other => notice(&other),
     });
@@ -162,7 +163,11 @@ async fn refresh(request: &HttpRequest, site: &Site) -> HttpResponse {
         }
         Err(Trouble::Ended(_)) => {
             site.sessions.take(&id);
-            say(StatusCode::OK, "Your login has ended", "The server does not accept this app's tokens any more: they were revoked or have expired. Log in again.")
+            say(
+                StatusCode::OK,
+                "Your login has ended",
+                "The server does not accept this app's tokens any more: they were revoked or have expired. Log in again.",
+            )
         }
         Err(trouble) => troubled(&trouble),
     }

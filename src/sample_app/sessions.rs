@@ -18,7 +18,10 @@ const MAX: usize = 1000;
 /// Where a visitor is.
 pub enum Visit {
     /// On the way to the issuer. What comes back must carry this `state`.
-    Leaving { state: CsrfToken, verifier: PkceCodeVerifier },
+    Leaving {
+        state: CsrfToken,
+        verifier: PkceCodeVerifier,
+    },
     LoggedIn(Login),
 }
 

@@ -296,7 +296,9 @@ fn a_newer_database_is_refused_and_left_alone() {
 #[test]
 fn commands_make_no_database_where_there_is_none() {
     let directory = TemporaryDirectory::new();
-    for arguments in [["user", "list"].as_slice(), &["client", "list"], &["key", "rotate"], &["token", "revoke", "--all"], &["backup", "copy.db"]] {
+    for arguments in
+        [["user", "list"].as_slice(), &["client", "list"], &["key", "rotate"], &["token", "revoke", "--all"], &["backup", "copy.db"]]
+    {
         let said = alone(directory.path(), &[], arguments).expect_refusal();
         assert!(said.contains("there is no database at ostiary.db"), "{said}");
     }
@@ -386,7 +388,9 @@ fn a_backup_takes_the_key_file_along() {
 fn methods_are_listed_with_who_may_call_them() {
     let directory = TemporaryDirectory::new();
     let table = alone(directory.path(), &[], &["methods"]).expect_success();
-    let row = |name: &str| table.lines().find(|line| line.starts_with(name)).expect(name).split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let row = |name: &str| {
+        table.lines().find(|line| line.starts_with(name)).expect(name).split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
     assert_eq!(row("frappe.integrations.oauth2.get_token")[1..3], ["yes", "POST"]);
     assert_eq!(row("frappe.auth.get_logged_user")[1], "no");
 }

@@ -7,6 +7,7 @@ mod bad_input;
 mod cli;
 mod concurrency;
 mod demo;
+mod documents;
 mod faults;
 mod frappe;
 mod oauth;

@@ -2,9 +2,9 @@
 
 use std::process::Command;
 
+use crate::support::Backend;
 use crate::support::process::{Demo, Outcome};
 use crate::support::run;
-use crate::support::Backend;
 
 /// Where the README says the demo listens.
 const PRINTED: &str = "127.0.0.1:8000";
@@ -27,7 +27,9 @@ async fn walk(_: Backend) {
         let outcome = Outcome::of(&mut bash, "");
         assert_eq!(outcome.code, Some(0), "{}\n{}", outcome.out, outcome.errors);
         assert_eq!(outcome.out.lines().last(), Some("revoked: 401"), "{}", outcome.out);
-        for shown in ["asks for access to your account", "http://127.0.0.1:9000/callback?code=ost_ac_", "Carla", "Thank whoever", "\"active\":true"] {
+        for shown in
+            ["asks for access to your account", "http://127.0.0.1:9000/callback?code=ost_ac_", "Carla", "Thank whoever", "\"active\":true"]
+        {
             assert!(outcome.out.contains(shown), "{shown:?} is not in {}", outcome.out);
         }
     }

@@ -270,6 +270,7 @@ fn an_update_changes_what_was_sent_and_is_stopped_by_an_older_modified() {
         assert_eq!(stale, Err(AppError::Stale { sent: before["modified"].as_str().expect("a time").into(), stored }));
         assert!(house.update(&alice, "ToDo", &name, json!({"status": "Open", "modified": after["modified"]})).is_ok());
         assert!(house.update(&alice, "ToDo", &name, json!({"modified": "yesterday"})).is_err());
+        assert!(matches!(house.update(&alice, "ToDo", &name, json!({"docstatus": 1})), Err(AppError::Unsupported(_))));
         assert_eq!(house.update(&alice, "ToDo", &name, json!({"name": "other"})), Err(AppError::not_found("ToDo", "other")));
         assert_eq!(house.update(&alice, "ToDo", "nosuch", json!({})), Err(AppError::not_found("ToDo", "nosuch")));
         assert!(matches!(house.update(&alice, "ToDo", &name, json!({"description": ""})), Err(AppError::Mandatory { .. })));

@@ -17,6 +17,9 @@ use super::{Database, Given, Site};
 /// `Administrator`'s password in every test.
 pub const ADMIN_PASSWORD: &str = "correct horse battery staple 42";
 
+/// The seal key of every test on Postgres: 32 bytes, base64. SQLite keeps a key file beside the database.
+pub const SEAL_KEY: &str = "b3N0aWFyeS10ZXN0LXNlYWwta2V5LTMyLWJ5dGVzISE=";
+
 /// A test application before its start.
 pub struct Setup {
     config: Config,
@@ -32,8 +35,7 @@ impl Setup {
         config.security.admin_password = Some(SecretString::from(ADMIN_PASSWORD));
         config.limits.scale = 1000.0;
         if backend == Backend::Postgres {
-            // 32 bytes, base64; SQLite keeps a key file beside the database.
-            config.security.seal_key = Some(SecretString::from("b3N0aWFyeS10ZXN0LXNlYWwta2V5LTMyLWJ5dGVzISE="));
+            config.security.seal_key = Some(SecretString::from(SEAL_KEY));
         }
         Self { config, database: Arc::new(database), clock: Arc::default() }
     }

@@ -28,14 +28,16 @@
 mod app;
 mod caller;
 mod database;
+mod pages;
 pub mod process;
 mod users;
 
-pub use app::{ADMIN_PASSWORD, Setup, TestApp};
+pub use app::{ADMIN_PASSWORD, SEAL_KEY, Setup, TestApp};
 pub use caller::{Caller, Reply, Request};
 pub use database::{Database, TemporaryDirectory};
 pub use ostiary::store::Backend;
-pub use users::{PASSWORD, Site, TestClient, TestUser, TokenPair, VERIFIER};
+pub use pages::decide;
+pub use users::{PASSWORD, REDIRECT_URI, Site, TestClient, TestUser, TokenPair, VERIFIER};
 
 /// Makes of each named `async fn` a test on SQLite and one on Postgres.
 #[macro_export]

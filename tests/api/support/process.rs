@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::app::ADMIN_PASSWORD;
+use super::app::{ADMIN_PASSWORD, SEAL_KEY};
 use super::{Site, TemporaryDirectory, setting};
 
 /// How to start the program; the same again after it died.
@@ -28,11 +28,7 @@ impl Launch {
     pub fn new(database_url: &str, directory: &Path) -> Self {
         // Free now; nothing else asks for it by number.
         let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a free port").port();
-        let environment = [
-            ("OSTIARY_ADMIN_PASSWORD", ADMIN_PASSWORD),
-            ("OSTIARY_LIMIT_SCALE", "100000"),
-            ("OSTIARY_SEAL_KEY", "b3N0aWFyeS10ZXN0LXNlYWwta2V5LTMyLWJ5dGVzISE="),
-        ];
+        let environment = [("OSTIARY_ADMIN_PASSWORD", ADMIN_PASSWORD), ("OSTIARY_LIMIT_SCALE", "100000"), ("OSTIARY_SEAL_KEY", SEAL_KEY)];
         Self {
             database_url: database_url.to_owned(),
             port,
