@@ -13,7 +13,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::both_databases;
-use crate::support::{ADMIN_PASSWORD, Backend, PASSWORD, REDIRECT_URI, Reply, SEAL_KEY, Setup, TemporaryDirectory, TestApp, TestUser, decide, setting};
+use crate::support::{
+    ADMIN_PASSWORD, Backend, PASSWORD, REDIRECT_URI, Reply, SEAL_KEY, Setup, TemporaryDirectory, TestApp, TestUser, decide, setting,
+};
 
 both_databases!(
     a_login_with_curl_lasts_in_its_cookie_file_until_logout,
@@ -565,9 +567,13 @@ async fn the_401_section_holds(app: TestApp) {
     let with = |authorization: &str| reader.shell(call, &[("Customer", "ToDo"), ("token api_key:api_secret", authorization)]);
     assert_eq!(with(&format!("token {key}:{secret}")).expect_status(200).names(), [todo.as_str()]);
     // "Verify API key and secret are correct." "Ensure Authorization header is properly formatted."
-    for wrong in
-        [format!("token {key}:wrong"), format!("token wrong:{secret}"), format!("token {key}"), format!("{key}:{secret}"), "Bearer wrong".into()]
-    {
+    for wrong in [
+        format!("token {key}:wrong"),
+        format!("token wrong:{secret}"),
+        format!("token {key}"),
+        format!("{key}:{secret}"),
+        "Bearer wrong".into(),
+    ] {
         assert_eq!(with(&wrong).expect_status(401).error(), json!("AuthenticationError"), "{wrong}");
     }
     // "InvalidAuthorizationToken: Malformed or invalid token format"

@@ -4,6 +4,7 @@
 mod architecture;
 mod auth;
 mod bad_input;
+mod clients;
 mod concurrency;
 mod documents;
 mod faults;

@@ -37,7 +37,7 @@ pub use caller::{Caller, Reply, Request};
 pub use database::{Database, TemporaryDirectory};
 pub use ostiary::store::Backend;
 pub use pages::decide;
-pub use users::{PASSWORD, REDIRECT_URI, Site, TestClient, TestUser, TokenPair};
+pub use users::{PASSWORD, REDIRECT_URI, Site, TestClient, TestUser, TokenPair, VERIFIER};
 
 /// Makes of each named `async fn` a test on SQLite and one on Postgres.
 #[macro_export]
