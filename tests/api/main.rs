@@ -4,6 +4,7 @@
 mod architecture;
 mod auth;
 mod bad_input;
+mod browser;
 mod clients;
 mod concurrency;
 mod documents;
