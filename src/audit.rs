@@ -7,19 +7,54 @@ use crate::store::{self, StoreError};
 /// An event worth keeping. Details never contain a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AuditEvent {
-    Login { user: String },
-    LoginFailed { user: String },
-    Logout { user: String },
-    KeysGenerated { by: String, user: String },
-    UserChanged { by: String, user: String },
-    ClientChanged { by: String, client_id: String, what: &'static str },
-    Consented { user: String, client_id: String, scope: String },
-    Denied { user: String, client_id: String },
-    CodeReplayed { client_id: String, user: String },
-    RefreshReused { client_id: String, user: String },
-    TokenRevoked { client_id: String, user: String },
+    Login {
+        user: String,
+    },
+    LoginFailed {
+        user: String,
+    },
+    Logout {
+        user: String,
+    },
+    KeysGenerated {
+        by: String,
+        user: String,
+    },
+    UserChanged {
+        by: String,
+        user: String,
+    },
+    ClientChanged {
+        by: String,
+        client_id: String,
+        what: &'static str,
+    },
+    Consented {
+        user: String,
+        client_id: String,
+        scope: String,
+    },
+    Denied {
+        user: String,
+        client_id: String,
+    },
+    CodeReplayed {
+        client_id: String,
+        user: String,
+    },
+    RefreshReused {
+        client_id: String,
+        user: String,
+    },
+    TokenRevoked {
+        client_id: String,
+        user: String,
+    },
     /// Everything that was granted to a client, by a user, or (both absent) at all.
-    GrantsEnded { client_id: Option<String>, user: Option<String> },
+    GrantsEnded {
+        client_id: Option<String>,
+        user: Option<String>,
+    },
     SigningKeysRotated,
 }
 

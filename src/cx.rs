@@ -11,9 +11,12 @@ use crate::config::{Config, PublicUrl};
 use crate::doctype::Registry;
 use crate::domain::Instant;
 use crate::domain::client::SigningAlgorithm;
+use crate::domain::user::CallerUser;
 use crate::limits::Limits;
 use crate::secrets::SealKey;
 use crate::secrets::keys::SigningKey;
+use crate::store::clients::ClientWithSecrets;
+use crate::store::epochs::{EpochCache, Epochs};
 use crate::store::{Conn, Effects};
 
 /// One unit of work: a connection (inside a transaction where it writes), the request's instant, the environment.
@@ -35,13 +38,17 @@ pub struct Env {
     pub clock: Clock,
     pub limits: Limits,
     pub races: Races,
+    /// Clients as of their last commit, for the endpoints that authenticate one on every request.
+    pub clients: EpochCache<ClientWithSecrets>,
+    /// Users as of their last commit, for the credentials that speak for them.
+    pub users: EpochCache<CallerUser>,
     doctypes: RwLock<Arc<Registry>>,
     signing: RwLock<Arc<Vec<SigningKey>>>,
 }
 
 impl Env {
     /// Puts the environment together; doctypes and signing keys are loaded by `app`.
-    pub fn new(config: Config, public_url: PublicUrl, seal: SealKey, clock: Clock, doctypes: Registry) -> Self {
+    pub fn new(config: Config, public_url: PublicUrl, seal: SealKey, clock: Clock, doctypes: Registry, epochs: &Arc<Epochs>) -> Self {
         let limits = Limits::new(&config.limits);
         Self {
             config,
@@ -50,6 +57,8 @@ impl Env {
             clock,
             limits,
             races: Races::default(),
+            clients: EpochCache::new(Arc::clone(epochs), 10_000, |known| known.client.user.as_deref().unwrap_or_default()),
+            users: EpochCache::new(Arc::clone(epochs), 20_000, |known| &known.user.name),
             doctypes: RwLock::new(Arc::new(doctypes)),
             signing: RwLock::default(),
         }

@@ -77,7 +77,10 @@ fn configuration(config: &Config) -> Finding {
         return Finding::broken(subject, format!("certificate: {error}"));
     }
     if config.server.insecure_http && !url.is_https() {
-        return Finding::warning(subject, format!("public URL {} is not https: whoever listens on the way reads passwords and tokens", url.as_str()));
+        return Finding::warning(
+            subject,
+            format!("public URL {} is not https: whoever listens on the way reads passwords and tokens", url.as_str()),
+        );
     }
     Finding::good(subject, format!("public URL {}, listening on {}", url.as_str(), config.server.listen))
 }
@@ -115,8 +118,12 @@ fn administrator(workshop: &Workshop) -> Result<Finding, AppError> {
         .read(|cx| Ok((store::users::find_user(cx.conn, ADMINISTRATOR)?, store::users::find_password_hash(cx.conn, ADMINISTRATOR)?)))?;
     Ok(match user {
         None => Finding::broken(subject, "there are no users yet; make them with: ostiary migrate"),
-        Some(user) if !user.enabled => Finding::warning(subject, "Administrator is disabled; let it in with: ostiary user enable Administrator"),
-        Some(_) if hash.is_none() => Finding::warning(subject, "Administrator has no password; set one with: ostiary user set-password Administrator"),
+        Some(user) if !user.enabled => {
+            Finding::warning(subject, "Administrator is disabled; let it in with: ostiary user enable Administrator")
+        }
+        Some(_) if hash.is_none() => {
+            Finding::warning(subject, "Administrator has no password; set one with: ostiary user set-password Administrator")
+        }
         Some(_) => Finding::good(subject, "can log in"),
     })
 }
@@ -141,7 +148,10 @@ fn clock(workshop: &Workshop) -> Result<Finding, AppError> {
     // A clock that was set back shows in what was written before.
     let newest = stored_keys(workshop)?.iter().map(|key| key.created).max();
     if let Some(ahead) = newest.map(|newest| newest.since(now)).filter(|ahead| *ahead > MAX_SKEW) {
-        return Ok(Finding::broken("clock", format!("this machine is {} behind what the database was written with; set its clock", seconds(ahead))));
+        return Ok(Finding::broken(
+            "clock",
+            format!("this machine is {} behind what the database was written with; set its clock", seconds(ahead)),
+        ));
     }
     if workshop.db.backend() == Backend::Sqlite {
         return Ok(Finding::good("clock", format!("{} UTC", shown(now))));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::scope::{ADMIN_CREDENTIALS, Access, doctype_word};
-use crate::domain::user::{ADMINISTRATOR, GUEST, SYSTEM_MANAGER, User, UserType};
+use crate::domain::user::{ADMINISTRATOR, CallerUser, GUEST, SYSTEM_MANAGER, User, UserType};
 use crate::domain::{Instant, Scope};
 use crate::error::{AppError, Denied};
 
@@ -16,14 +16,6 @@ pub struct Caller {
     pub scope: Option<Arc<Scope>>,
     /// When the credential ends, if it does; what it makes lives no longer.
     pub expires_at: Option<Instant>,
-}
-
-/// The user of a [`Caller`], with the roles worked out.
-#[derive(Clone, Debug)]
-pub struct CallerUser {
-    pub user: User,
-    /// Automatic roles included.
-    pub roles: Vec<String>,
 }
 
 /// How the caller was recognised.
@@ -140,13 +132,5 @@ impl Caller {
             (_, Some(scope)) if !scope.contains(ADMIN_CREDENTIALS) => Err(AppError::InsufficientScope { needed: ADMIN_CREDENTIALS.into() }),
             _ => Ok(()),
         }
-    }
-}
-
-impl CallerUser {
-    /// Works out the roles.
-    pub fn new(user: User) -> Self {
-        let roles = user.roles();
-        Self { user, roles }
     }
 }

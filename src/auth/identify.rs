@@ -201,8 +201,8 @@ pub fn password_known(cx: &mut Cx, name: &str, checked: &str) -> Result<Option<K
 
 /// A user that may act.
 pub(super) fn enabled_user(cx: &mut Cx, name: &str) -> Result<Option<Arc<CallerUser>>, AppError> {
-    let user = store::users::find_user(cx.conn, name)?.filter(|user| user.enabled);
-    Ok(user.map(|user| Arc::new(CallerUser::new(user))))
+    let found = cx.env.users.find(name, || Ok::<_, AppError>(store::users::find_user(cx.conn, name)?.map(CallerUser::new)))?;
+    Ok(found.filter(|known| known.user.enabled))
 }
 
 /// Checks what may change without a write, on every request: expiry, addresses, login hours.

@@ -3,7 +3,7 @@
 use super::Caller;
 use crate::audit::{self, AuditEvent};
 use crate::cx::Cx;
-use crate::domain::user::{GUEST, fold_name};
+use crate::domain::user::{ADMINISTRATOR, GUEST, fold_name};
 use crate::domain::{Instant, Scope};
 use crate::error::{AppError, Denied};
 use crate::secrets::SecretHash;
@@ -29,6 +29,10 @@ pub fn generate(cx: &mut Cx, caller: &Caller, user: &str, ip: Option<&str>) -> R
     // Frappe: System Manager only, even for oneself; here also for oneself, because it is documented so.
     if user != caller.name() && !caller.is_system_manager() {
         return Err(AppError::NotPermitted(Denied::Because("You can generate keys for yourself only".into())));
+    }
+    // Frappe: any System Manager may take Administrator's keys, here: nobody else, because that is Administrator's whole power.
+    if user == ADMINISTRATOR && !caller.is_administrator() {
+        return Err(AppError::NotPermitted(Denied::Because("Only Administrator can generate keys for Administrator".into())));
     }
     if user == GUEST || store::users::find_user(cx.conn, &user)?.is_none() {
         return Err(AppError::not_found("User", user));

@@ -21,8 +21,9 @@ pub mod lockout;
 pub mod login;
 pub mod session;
 
+pub use crate::domain::user::CallerUser;
 pub use cache::CredentialCache;
-pub use caller::{Caller, CallerUser, Via};
+pub use caller::{Caller, Via};
 pub use facts::RequestFacts;
 pub use identify::{Credential, Identity, Known, evaluate, load};
 

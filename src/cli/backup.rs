@@ -34,14 +34,17 @@ pub(super) fn run(config: Config, arguments: &Arguments) -> Result<String, Strin
     if to.exists() {
         return Err(format!("{} exists already; a backup never overwrites", to.display()));
     }
+    backup::copy_sqlite(&from, to).map_err(|error| error.to_string())?;
     let key = if arguments.without_key {
-        "Its seal key is not in it: keep ostiary.key (or OSTIARY_SEAL_KEY) elsewhere, or the copy is worthless.".to_owned()
+        "Its seal key is not with it: keep ostiary.key (or OSTIARY_SEAL_KEY) elsewhere, or the copy is worthless.".to_owned()
     } else if key_is_in_settings {
         "Its seal key is in OSTIARY_SEAL_KEY: keep that with the copy, or the copy is worthless.".to_owned()
     } else {
-        write_key(&workshop.env.seal, &key_file(to))?
+        write_key(&workshop.env.seal, &key_file(to)).inspect_err(|_| {
+            // Half a backup would be taken for a whole one.
+            let _ = std::fs::remove_file(to);
+        })?
     };
-    backup::copy_sqlite(&from, to).map_err(|error| error.to_string())?;
     let bytes = std::fs::metadata(to).map(|metadata| metadata.len()).unwrap_or_default();
     Ok(format!("Copied {} to {} ({} KiB).\n{key}\n", from.display(), to.display(), bytes.div_ceil(1024)))
 }

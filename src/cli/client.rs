@@ -127,11 +127,8 @@ fn traits(client: &Client) -> String {
         AuthMethod::None => "public",
     };
     let acts_as = client.user.as_ref().map(|user| format!("as {user}"));
-    let marks = [
-        (client.legacy_no_pkce, "no PKCE"),
-        (client.skip_authorization, "trusted"),
-        (client.is_resource_server, "resource server"),
-    ];
+    let marks =
+        [(client.legacy_no_pkce, "no PKCE"), (client.skip_authorization, "trusted"), (client.is_resource_server, "resource server")];
     let marks = marks.into_iter().filter(|(set, _)| *set).map(|(_, mark)| mark.to_owned());
     [secret.to_owned()].into_iter().chain(acts_as).chain(marks).collect::<Vec<_>>().join(", ")
 }

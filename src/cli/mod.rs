@@ -6,7 +6,9 @@
 
 mod backup;
 mod client;
+mod demo;
 mod doctor;
+mod documents;
 mod first_login;
 mod key;
 mod methods;
@@ -73,6 +75,8 @@ struct Settings {
 enum Command {
     /// Migrate, make what is missing, listen (the default)
     Serve,
+    /// Serve a throw-away database with sample users, documents and an app to log in to, on loopback
+    Demo,
     /// Apply migrations and make what is missing, without listening
     Migrate,
     /// Check configuration, database, keys and clock, and say what is wrong
@@ -117,6 +121,7 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let outcome = cli.settings.load().and_then(|config| match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve::run(config).map(|()| String::new()),
+        Command::Demo => demo::run(config).map(|()| String::new()),
         Command::Migrate => migrate::run(config),
         Command::Doctor => doctor::run(&config),
         Command::User(command) => user::run(config, command),

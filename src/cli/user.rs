@@ -2,18 +2,17 @@
 
 use clap::{Args, Subcommand};
 use secrecy::ExposeSecret as _;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::documents;
 use super::password::PasswordSource;
 use super::table::table;
 use crate::app::Workshop;
 use crate::audit::{self, AuditEvent};
-use crate::auth::{Caller, keys};
+use crate::auth::keys;
 use crate::config::Config;
-use crate::cx::Cx;
 use crate::domain::user::{ADMINISTRATOR, GUEST, fold_name};
 use crate::error::AppError;
-use crate::resource;
 use crate::store::{api_keys, epochs, users};
 
 #[derive(Subcommand)]
@@ -130,7 +129,7 @@ fn add(workshop: &Workshop, arguments: Add) -> Result<String, String> {
         }
         body["new_password"] = arguments.password.read(&email)?.expose_secret().into();
     }
-    write(workshop, body, |cx, caller, body, gathered| resource::create(cx, caller, "User", body, gathered).map(drop))?;
+    documents::create(workshop, ADMINISTRATOR, "User", body)?;
     Ok(format!("Made {email}.\n"))
 }
 
@@ -187,7 +186,8 @@ fn keys_of(workshop: &Workshop, arguments: &Keys) -> Result<String, String> {
             false => Err(format!("{name} has no key of that name")),
         };
     }
-    let shown = |at: Option<crate::domain::Instant>| at.map_or_else(|| "-".to_owned(), |at| at.naive_utc().format("%Y-%m-%d %H:%M").to_string());
+    let shown =
+        |at: Option<crate::domain::Instant>| at.map_or_else(|| "-".to_owned(), |at| at.naive_utc().format("%Y-%m-%d %H:%M").to_string());
     let found = workshop.read(|cx| Ok(api_keys::list_keys_of(cx.conn, &name)?)).map_err(super::refusal)?;
     let rows: Vec<[String; 4]> = found.into_iter().map(|(name, key, made, used)| [name, key, shown(Some(made)), shown(used)]).collect();
     Ok(table(["name", "api key", "made", "last used"], &rows, "No API keys; make a pair with --new"))
@@ -208,23 +208,5 @@ fn existing(workshop: &Workshop, user: &str) -> Result<String, String> {
 
 fn change(workshop: &Workshop, user: &str, body: Value) -> Result<(), String> {
     let name = existing(workshop, user)?;
-    write(workshop, body, move |cx, caller, body, gathered| resource::update(cx, caller, "User", &name, body, gathered).map(drop))
-}
-
-/// Runs a flow of the resource API as Administrator, with its slow part done first.
-fn write(
-    workshop: &Workshop,
-    body: Value,
-    flow: impl Fn(&mut Cx, &Caller, Map<String, Value>, &resource::Gathered) -> Result<(), AppError> + Send + 'static,
-) -> Result<(), String> {
-    let Value::Object(body) = body else { return Err("a document is an object".into()) };
-    let gathered = match resource::needs("User", &body) {
-        Some(needs) => needs.gather(&workshop.env.seal).map_err(super::refusal)?,
-        None => resource::Gathered::default(),
-    };
-    let written = workshop.write("change user", move |cx| {
-        let caller = Caller::command_line(users::get_user(cx.conn, ADMINISTRATOR)?);
-        flow(cx, &caller, body.clone(), &gathered)
-    });
-    written.map_err(super::refusal)
+    documents::update(workshop, ADMINISTRATOR, "User", &name, body)
 }

@@ -2,7 +2,7 @@
 //! them means and which values they accept.
 //!
 //! Pure: knows no database, no caller and no clock (time and time zone come in as arguments). To
-//! add a doctype, add `builtin/<name>.json` and its line in [`BUILTIN`]; sites add theirs with
+//! add a doctype, add `builtin/<name>.json` and its line in `BUILTIN`; sites add theirs with
 //! [`Registry::insert`].
 
 pub mod fieldtype;

@@ -154,6 +154,23 @@ pub fn parse_local(text: &str) -> Option<NaiveDateTime> {
     Some(at.trunc_subsecs(6))
 }
 
+/// Reads the form in which the database keeps a time: `YYYY-MM-DD HH:MM:SS` and up to six digits of
+/// fraction. Called for every time in a list, so it does without chrono's general parser.
+pub fn parse_stored(text: &str) -> Option<NaiveDateTime> {
+    let bytes = text.as_bytes();
+    let number = |from: usize, to: usize| {
+        let digits = bytes.get(from..to)?;
+        digits.iter().try_fold(0_u32, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0')))
+    };
+    let day = NaiveDate::from_ymd_opt(i32::try_from(number(0, 4)?).ok()?, number(5, 7)?, number(8, 10)?)?;
+    let fraction = match bytes.len() {
+        19 => 0,
+        21..=26 if bytes[19] == b'.' => number(20, bytes.len())? * 10_u32.pow(u32::try_from(26 - bytes.len()).ok()?),
+        _ => return None,
+    };
+    day.and_hms_micro_opt(number(11, 13)?, number(14, 16)?, number(17, 19)?, fraction)
+}
+
 /// Reads a date-time: with an offset as that instant, without one in the site's time zone.
 pub fn parse_datetime(text: &str, zone: Tz) -> Option<NaiveDateTime> {
     let utc = match DateTime::parse_from_rfc3339(text.trim()) {
@@ -191,8 +208,11 @@ pub fn to_local(utc: NaiveDateTime, zone: Tz) -> NaiveDateTime {
 
 /// Frappe's text form of a Datetime: a space, and six digits of fraction unless it is zero.
 pub fn format_local(local: NaiveDateTime) -> String {
-    use chrono::Timelike as _;
-    if local.nanosecond() == 0 { local.format("%Y-%m-%d %H:%M:%S").to_string() } else { local.format("%Y-%m-%d %H:%M:%S%.6f").to_string() }
+    use chrono::{Datelike as _, Timelike as _};
+    let (year, month, day) = (local.year(), local.month(), local.day());
+    let (hour, minute, second, micros) = (local.hour(), local.minute(), local.second(), local.nanosecond() / 1000);
+    let whole = format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}");
+    if micros == 0 { whole } else { format!("{whole}.{micros:06}") }
 }
 
 /// Today in the site's time zone.
@@ -210,6 +230,29 @@ mod tests {
         let stored = parse_datetime("2026-11-22 21:14:24.416544", zone).expect("valid");
         assert_eq!(stored.to_string(), "2026-11-22 15:44:24.416544");
         assert_eq!(format_local(to_local(stored, zone)), "2026-11-22 21:14:24.416544");
+    }
+
+    #[test]
+    fn the_stored_form_is_read_with_any_number_of_digits() {
+        for (stored, shown) in [
+            ("2026-11-22 15:44:24", "2026-11-22 15:44:24"),
+            ("2026-11-22 15:44:24.120", "2026-11-22 15:44:24.120000"),
+            ("2026-11-22 15:44:24.416544", "2026-11-22 15:44:24.416544"),
+            ("0001-01-01 00:00:00.000001", "0001-01-01 00:00:00.000001"),
+        ] {
+            assert_eq!(parse_stored(stored).map(format_local).as_deref(), Some(shown));
+        }
+        for bad in [
+            "",
+            "2026-11-22",
+            "2026-11-22 15:44:24.",
+            "2026-11-22 15:44:61",
+            "2026-13-22 15:44:24",
+            "2026-11-22 15:44:24.1234567",
+            "é026-11-22 15:44:2",
+        ] {
+            assert_eq!(parse_stored(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -94,6 +94,22 @@ impl User {
     }
 }
 
+/// A user that may act, with the roles worked out once.
+#[derive(Clone, Debug)]
+pub struct CallerUser {
+    pub user: User,
+    /// Automatic roles included.
+    pub roles: Vec<String>,
+}
+
+impl CallerUser {
+    /// Works out the roles.
+    pub fn new(user: User) -> Self {
+        let roles = user.roles();
+        Self { user, roles }
+    }
+}
+
 /// How a login name is folded before it is looked up: Frappe's user names are e-mail addresses
 /// compared without regard to case; the two literal names keep theirs.
 pub fn fold_name(name: &str) -> String {

@@ -18,6 +18,7 @@ use crate::http::body::{self, BodyError};
 use crate::http::cookies::{self, CookieChange};
 use crate::http::cors::{self, Sharing};
 use crate::http::extract;
+use crate::http::oauth::RefusalCause;
 use crate::http::params::Params;
 use crate::http::request_log::RequestLog;
 use crate::http::{State, respond};
@@ -94,6 +95,9 @@ pub async fn dispatch(state: &State, request: &HttpRequest, mut payload: Payload
     let facts = extract::facts(request, &state.env.config.server.trusted_proxies);
     let mut log = RequestLog::new(request.method().clone(), facts.address);
     let mut response = handle(state, request, &mut payload, facts, &mut log).await;
+    if let Some(RefusalCause(cause)) = response.extensions().get() {
+        log.cause = Some(cause.clone());
+    }
     respond::finish(&mut response);
     log.finish(response.status());
     response

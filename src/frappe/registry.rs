@@ -3,7 +3,7 @@
 //! `ostiary methods` prints it. To add a method: a handler in `methods/<python_module>.rs` and a row here.
 
 use super::call::{Handler, Verb};
-use super::methods::{auth, oauth2, sessions, user};
+use super::methods::{auth, oauth_client, oauth2, sessions, user};
 use crate::domain::scope::IDENTITY;
 use crate::http::cors::Sharing;
 
@@ -51,6 +51,13 @@ const fn oauth(path: &'static str, verbs: &'static [Verb], door: Door, handler: 
 pub static METHODS: &[Method] = &[
     method("frappe.auth.get_logged_user", false, ANY, &IDENTITY, auth::get_logged_user),
     method("frappe.core.doctype.user.user.generate_keys", false, POST, &[crate::domain::scope::ADMIN_CREDENTIALS], user::generate_keys),
+    method(
+        "frappe.integrations.doctype.oauth_client.oauth_client.rotate_secret",
+        false,
+        POST,
+        &[crate::domain::scope::ADMIN_CREDENTIALS],
+        oauth_client::rotate_secret,
+    ),
     oauth("frappe.integrations.oauth2.approve", SAFE_OR_POST, Door::OAuthUser(Sharing::Configured), oauth2::approve),
     oauth("frappe.integrations.oauth2.authorize", SAFE_OR_POST, Door::OAuthUser(Sharing::Configured), oauth2::authorize),
     oauth("frappe.integrations.oauth2.get_token", POST, Door::OAuth(Sharing::PublicClients), oauth2::get_token),

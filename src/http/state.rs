@@ -10,6 +10,7 @@ use crate::auth::{Credential, CredentialCache, Identity, Known, RequestFacts};
 use crate::cx::{Cx, Env};
 use crate::domain::limit::Quota;
 use crate::error::AppError;
+use crate::oauth::introspect::IntrospectionCache;
 use crate::store::{Conn, Db, Effects};
 
 /// What lives as long as the server.
@@ -17,6 +18,7 @@ pub struct State {
     pub env: Arc<Env>,
     pub db: Db,
     pub credentials: CredentialCache,
+    pub introspections: IntrospectionCache,
     pub lockout: Lockout,
     pub gate: PasswordGate,
     pub(super) public_client_origins: super::cors::PublicClientOrigins,
@@ -26,6 +28,7 @@ impl State {
     /// Puts the state together.
     pub fn new(env: Arc<Env>, db: Db) -> Self {
         let credentials = CredentialCache::new(Arc::clone(db.epochs()));
+        let introspections = IntrospectionCache::new(Arc::clone(db.epochs()));
         let limits = env.config.limits.clone();
         let lockout = Lockout::new(|limit| {
             let Quota { count, period } = limit.default_quota();
@@ -35,7 +38,7 @@ impl State {
                 .map_or(Quota { count, period }, |set| Quota { count: set.count, period: Duration::from_secs(set.seconds) })
         });
         let gate = PasswordGate::new(env.config.security.password_checks, Duration::from_secs(env.config.security.password_wait));
-        Self { env, db, credentials, lockout, gate, public_client_origins: super::cors::PublicClientOrigins::default() }
+        Self { env, db, credentials, introspections, lockout, gate, public_client_origins: super::cors::PublicClientOrigins::default() }
     }
 
     /// Runs a flow that reads by key.

@@ -74,6 +74,29 @@ pub struct ConsentView {
     pub verified: bool,
 }
 
+/// What a request may say; whatever else it says is neither read nor passed on.
+const KNOWN: [&str; 19] = [
+    "client_id",
+    "redirect_uri",
+    "response_type",
+    "response_mode",
+    "scope",
+    "state",
+    "nonce",
+    "code_challenge",
+    "code_challenge_method",
+    "prompt",
+    "max_age",
+    "login_hint",
+    "display",
+    "ui_locales",
+    "id_token_hint",
+    "claims",
+    "acr_values",
+    "resource",
+    LOGIN_AFTER,
+];
+
 /// Added to the parameters on the way to a login that `prompt=login` asked for: a login from then
 /// on satisfies it.
 const LOGIN_AFTER: &str = "login_after";
@@ -388,8 +411,8 @@ fn need_login(cx: &Cx, request: &AuthorizeRequest, asking: &Asking, again: bool)
     }
     let wants_fresh = again || asking.prompts("login") || asking.prompts("select_account");
     let params = match wants_fresh && request.params.get_lenient(LOGIN_AFTER).is_none() {
-        true => request.params.with(LOGIN_AFTER, &cx.now.unix_micros().to_string()),
-        false => request.params.clone(),
+        true => request.params.only(&KNOWN).with(LOGIN_AFTER, &cx.now.unix_micros().to_string()),
+        false => request.params.only(&KNOWN),
     };
     Ok(AuthorizeOutcome::NeedLogin { params, login_hint: asking.login_hint.clone(), again })
 }
@@ -417,7 +440,7 @@ fn ask(
     let pending = PendingRequest {
         id: mint::name(26),
         session_id: visitor.session_id.clone(),
-        parameters: serde_json::to_string(&request.params).map_err(AppError::internal)?,
+        parameters: serde_json::to_string(&request.params.only(&KNOWN)).map_err(AppError::internal)?,
         created: cx.now,
         expires_at: cx.now.plus(cx.env.config.oauth.consent()),
     };

@@ -37,6 +37,9 @@ pub(super) enum Legacy {
     Strict,
 }
 
+/// Longer than any client id.
+const MAX_CLIENT_ID: usize = 255;
+
 /// What was presented, before anything is looked up.
 struct Presented {
     client_id: String,
@@ -52,14 +55,18 @@ struct Presented {
 /// `invalid_client`, or `invalid_request` when credentials were sent in two ways.
 pub(super) fn authenticate(cx: &mut Cx, params: &Params, authorization: Option<&str>, legacy: Legacy) -> Result<KnownClient, Stop> {
     let presented = presented(params, authorization)?;
+    if presented.client_id.len() > MAX_CLIENT_ID {
+        let code = ErrorCode::InvalidClient { basic: presented.basic };
+        return Err(ProtocolError::new(code, "Client authentication failed.").into());
+    }
     let refuse = |description: &str, cause: &str| {
         let code = ErrorCode::InvalidClient { basic: presented.basic };
         Stop::Refused(ProtocolError::because(code, description, format!("client {:?}: {cause}", presented.client_id)))
     };
-    let found = clients::find_with_secrets(cx.conn, &presented.client_id)?;
-    let right = secret_is_right(cx, presented.secret.as_deref(), found.as_ref().map_or(&[], |known| &known.secrets));
+    let found = cx.env.clients.find(&presented.client_id, || clients::find_with_secrets(cx.conn, &presented.client_id))?;
+    let right = secret_is_right(cx, presented.secret.as_deref(), found.as_deref().map_or(&[], |known| &known.secrets));
     let Some(known) = found else { return Err(refuse("Client authentication failed.", "unknown")) };
-    let client = known.client;
+    let client = &known.client;
     let proven = match (client.auth_method, &presented.secret) {
         (AuthMethod::None, None) => false,
         (AuthMethod::None, Some(_)) => {
@@ -89,7 +96,7 @@ pub(super) fn authenticate(cx: &mut Cx, params: &Params, authorization: Option<&
             false
         }
     };
-    Ok(KnownClient { client, proven, user_enabled: known.user_enabled })
+    Ok(KnownClient { client: client.clone(), proven, user_enabled: known.user_enabled })
 }
 
 /// Whether a presented secret is one of the stored ones. Takes the same time for every answer but "none presented".
@@ -110,7 +117,7 @@ const NOBODY: &str = "-------------------------------------------";
 /// Which client a request names, before anything is proven; for limits and logs.
 pub fn named_client(params: &Params, authorization: Option<&str>) -> Option<String> {
     let in_header = authorization.and_then(decode_basic).map(|(client_id, _)| client_id);
-    in_header.or_else(|| params.get_lenient("client_id").map(str::to_owned))
+    in_header.or_else(|| params.get_lenient("client_id").map(str::to_owned)).filter(|name| name.len() <= MAX_CLIENT_ID)
 }
 
 /// Reads the one credential of a request.

@@ -1,4 +1,7 @@
-//! Token introspection (RFC 7662): a resource server asks what a token is worth.
+//! Token introspection (RFC 7662): a resource server asks what a token is worth, often and about the
+//! same token, so good answers about access tokens are remembered ([`IntrospectionCache`]).
+
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -12,7 +15,8 @@ use crate::domain::scope::Scope;
 use crate::domain::token::RefreshState;
 use crate::error::AppError;
 use crate::oidc::claims;
-use crate::secrets::SecretHash;
+use crate::secrets::{SecretHash, mint};
+use crate::store::epochs::Epochs;
 use crate::store::{StoreError, clients, tokens, users};
 
 /// A request to the introspection endpoint.
@@ -27,8 +31,17 @@ pub struct IntrospectRequest {
 #[derive(Clone, Debug, PartialEq)]
 pub enum IntrospectOutcome {
     /// The body, whether the token is good or not.
-    Reply(Value),
+    Reply(Reply),
     Refused(ProtocolError),
+}
+
+/// What is said about a token.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply {
+    pub body: Value,
+    /// Whose epoch the answer stands and falls with, and until when at most it may be given; `None`
+    /// for answers that may change without anybody being told.
+    pub lasting: Option<(String, Instant)>,
 }
 
 /// Says what a token is worth. Open to confidential clients, and to `caller` if that is a System
@@ -50,7 +63,7 @@ enum Sight {
     OwnTokensOf(String),
 }
 
-fn run(cx: &mut Cx, request: &IntrospectRequest, caller: Option<&Caller>) -> Result<Value, Stop> {
+fn run(cx: &mut Cx, request: &IntrospectRequest, caller: Option<&Caller>) -> Result<Reply, Stop> {
     let params = &request.params;
     let sight = sight(cx, request, caller)?;
     let presented = params.get("token")?.ok_or_else(|| ProtocolError::invalid_request("Missing token parameter."))?;
@@ -64,7 +77,7 @@ fn run(cx: &mut Cx, request: &IntrospectRequest, caller: Option<&Caller>) -> Res
     let Some(user) = users::find_user(cx.conn, &live.user)?.filter(|user| user.enabled) else { return Ok(inactive()) };
     let mut body = Map::new();
     // Frappe's keys first, in its order; RFC 7662's others after them.
-    body.insert("client_id".into(), live.client_id.into());
+    body.insert("client_id".into(), live.client_id.as_str().into());
     body.insert("trusted_client".into(), i32::from(client.skip_authorization).into());
     body.insert("active".into(), true.into());
     body.insert("exp".into(), live.expires_at.unix().into());
@@ -80,7 +93,9 @@ fn run(cx: &mut Cx, request: &IntrospectRequest, caller: Option<&Caller>) -> Res
     if live.is_access {
         body.insert("token_type".into(), "Bearer".into());
     }
-    Ok(body.into())
+    // A refresh token may be spent at any time without a word.
+    let lasting = live.is_access.then_some((live.user, live.expires_at));
+    Ok(Reply { body: body.into(), lasting })
 }
 
 fn sight(cx: &mut Cx, request: &IntrospectRequest, caller: Option<&Caller>) -> Result<Sight, Stop> {
@@ -98,9 +113,60 @@ fn sight(cx: &mut Cx, request: &IntrospectRequest, caller: Option<&Caller>) -> R
     })
 }
 
-fn inactive() -> Value {
+fn inactive() -> Reply {
     // Frappe: also says whose dead token it was, here: nothing, because RFC 7662 section 2.2 says so.
-    serde_json::json!({"active": false})
+    Reply { body: serde_json::json!({"active": false}), lasting: None }
+}
+
+/// Answers that stay right until their user's epoch moves or the token expires.
+pub struct IntrospectionCache {
+    entries: moka::sync::Cache<[u8; 32], Arc<Remembered>>,
+    epochs: Arc<Epochs>,
+    salt: [u8; 32],
+}
+
+struct Remembered {
+    body: String,
+    user: String,
+    expires_at: Instant,
+    as_of: u64,
+}
+
+impl IntrospectionCache {
+    /// An empty cache over the epochs of a database.
+    pub fn new(epochs: Arc<Epochs>) -> Self {
+        Self { entries: moka::sync::Cache::new(10_000), epochs, salt: mint::random_bytes() }
+    }
+
+    /// Under which key an answer is remembered: a hash of everything the answer depends on, the
+    /// client's credential included. `None` for requests that are not remembered.
+    pub fn key(&self, request: &IntrospectRequest) -> Option<[u8; 32]> {
+        let get = |name| request.params.get(name).ok().map(Option::unwrap_or_default);
+        let (token, client_id, secret) = (get("token")?, get("client_id")?, get("client_secret")?);
+        let authorization = request.authorization.as_deref().unwrap_or_default();
+        let proves = !authorization.is_empty() || !secret.is_empty();
+        let parts = [&self.salt, token.as_bytes(), client_id.as_bytes(), secret.as_bytes(), authorization.as_bytes()];
+        proves.then(|| SecretHash::of_tuple(&parts).bytes())
+    }
+
+    /// The answer under a key, if it is still right.
+    pub fn find(&self, key: &[u8; 32], now: Instant) -> Option<String> {
+        let remembered = self.entries.get(key)?;
+        let right = remembered.expires_at > now && self.epochs.is_current(&remembered.user, remembered.as_of);
+        right.then(|| remembered.body.clone())
+    }
+
+    /// The epoch to pass to [`IntrospectionCache::insert`]; read it before the SELECT.
+    pub fn epoch(&self) -> u64 {
+        self.epochs.now()
+    }
+
+    /// Remembers an answer of a SELECT that began at `as_of`, if it lasts.
+    pub fn insert(&self, key: [u8; 32], reply: &Reply, as_of: u64) {
+        if let Some((user, expires_at)) = reply.lasting.clone() {
+            self.entries.insert(key, Arc::new(Remembered { body: reply.body.to_string(), user, expires_at, as_of }));
+        }
+    }
 }
 
 /// A token that opens something right now.
@@ -117,7 +183,7 @@ fn find_live(cx: &mut Cx, presented: &str) -> Result<Option<Live>, StoreError> {
     let hash = SecretHash::of(presented);
     if let Some(token) = tokens::find_access_by_hash(cx.conn, &hash)? {
         let live = !token.revoked && token.expires_at > cx.now;
-        return Ok(live.then(|| Live {
+        return Ok(live.then_some(Live {
             client_id: token.client_id,
             user: token.user,
             scope: token.scope,
@@ -130,7 +196,7 @@ fn find_live(cx: &mut Cx, presented: &str) -> Result<Option<Live>, StoreError> {
     Ok(found.and_then(|found| {
         let end = found.token.expires_at.min(found.grant.expires_at);
         let live = found.token.state == RefreshState::Live && !found.grant.revoked && end > cx.now;
-        live.then(|| Live {
+        live.then_some(Live {
             client_id: found.grant.client_id,
             user: found.grant.user,
             scope: found.grant.scope,

@@ -58,6 +58,12 @@ impl Params {
         Self(pairs)
     }
 
+    /// These parameters without all others than these names: whatever is kept or sent on is bounded.
+    #[must_use]
+    pub fn only(&self, names: &[&str]) -> Self {
+        Self(self.0.iter().filter(|(name, _)| names.contains(&name.as_str())).cloned().collect())
+    }
+
     /// The query string that says the same.
     pub fn to_query(&self) -> String {
         url::form_urlencoded::Serializer::new(String::new()).extend_pairs(self.iter()).finish()

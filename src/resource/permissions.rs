@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::system;
 use crate::auth::Caller;
 use crate::cx::Env;
-use crate::doctype::{DocType, Field, Filter, Permission};
+use crate::doctype::filter::Operation;
+use crate::doctype::{DocType, Field, FieldValue, Filter, Permission};
 use crate::domain::scope::Access;
 use crate::error::{AppError, Denied};
 
@@ -87,10 +89,17 @@ pub(super) fn reach(caller: &Caller, doctype: &DocType, action: Action) -> Reach
 
 /// The condition that the caller's rights put on a list.
 pub(super) fn filter(caller: &Caller, doctype: &DocType, action: Action) -> Filter {
-    match reach(caller, doctype, action) {
+    let rights = match reach(caller, doctype, action) {
         Reach::Everything => Filter::always(),
         Reach::Own => Filter::equals(&doctype.owner_field, caller.name()),
         Reach::Nothing => Filter::Or(Vec::new()),
+    };
+    match system::withheld(doctype, caller) {
+        [] => rights,
+        names => {
+            let names = names.iter().map(|name| FieldValue::Text((*name).to_owned())).collect();
+            rights.and(Filter::Compare { fieldname: "name".to_owned(), operation: Operation::NotIn(names) })
+        }
     }
 }
 
@@ -99,17 +108,18 @@ pub(super) fn filter(caller: &Caller, doctype: &DocType, action: Action) -> Filt
 /// # Errors
 /// [`Denied::Document`].
 pub(super) fn require_document(caller: &Caller, doctype: &DocType, action: Action, document: &Map<String, Value>) -> Result<(), AppError> {
+    let name = document.get("name").and_then(Value::as_str).unwrap_or_default();
     let own = || document.get(&doctype.owner_field).and_then(Value::as_str) == Some(caller.name());
     let allowed = match reach(caller, doctype, action) {
         Reach::Everything => true,
         Reach::Own => own(),
         Reach::Nothing => false,
     };
-    if allowed {
+    if allowed && !system::withheld(doctype, caller).contains(&name) {
         return Ok(());
     }
-    let name = document.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-    Err(AppError::NotPermitted(Denied::Document { user: caller.name().to_owned(), doctype: doctype.name.clone(), name }))
+    let (user, doctype, name) = (caller.name().to_owned(), doctype.name.clone(), name.to_owned());
+    Err(AppError::NotPermitted(Denied::Document { user, doctype, name }))
 }
 
 /// Whether the caller may read (or write) a field: those of a higher level take a row of that level.

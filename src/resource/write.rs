@@ -30,6 +30,7 @@ pub fn create(
 ) -> Result<Map<String, Value>, AppError> {
     let doctype = permissions::permit(cx.env, caller, doctype, None, Action::Create)?;
     let adapter = adapter(&doctype, "creating a document of")?;
+    refuse_submit(&body)?;
     let registry = cx.env.doctypes();
     let zone = cx.env.config.site.time_zone;
     let may_write = |field: &_| permissions::may_use(caller, &doctype, field, Action::Create);
@@ -68,6 +69,7 @@ pub fn update(
 ) -> Result<Map<String, Value>, AppError> {
     let doctype = permissions::permit(cx.env, caller, doctype, Some(name), Action::Write)?;
     let adapter = adapter(&doctype, "changing a document of")?;
+    refuse_submit(&body)?;
     let name = system::canonical_name(&doctype, name);
     let current = read::find(cx, &doctype, &name, true)?;
     permissions::require_document(caller, &doctype, Action::Write, &current)?;
@@ -126,6 +128,16 @@ pub fn delete(cx: &mut Cx, caller: &Caller, doctype: &str, name: &str) -> Result
             documents::delete_document(cx.conn, &doctype, &name)?;
             Ok(())
         }
+    }
+}
+
+/// A `docstatus` other than 0 asks for a submit or a cancel; to leave it out silently would look like one.
+fn refuse_submit(body: &Map<String, Value>) -> Result<(), AppError> {
+    match body.get("docstatus") {
+        None | Some(Value::Null | Value::Bool(false)) => Ok(()),
+        Some(Value::Number(number)) if number.as_f64() == Some(0.0) => Ok(()),
+        Some(Value::String(text)) if matches!(text.trim(), "" | "0") => Ok(()),
+        Some(other) => Err(AppError::Unsupported(format!("docstatus {}", shorten(&other.to_string())))),
     }
 }
 

@@ -1,12 +1,14 @@
 //! Signing keys of id tokens: generation, the public half as JWK (RFC 7517), and signing.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
+use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeySize, PublicKey};
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RsaKeyPair};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -19,7 +21,13 @@ pub struct SigningKey {
     pub algorithm: SigningAlgorithm,
     /// The public half as a JWK object with `kid`, `use` and `alg`.
     pub jwk: serde_json::Value,
-    encoding: jsonwebtoken::EncodingKey,
+    pair: Arc<KeyPair>,
+}
+
+/// The private half, parsed once: parsing an RSA key costs more than signing with it.
+enum KeyPair {
+    Rsa(Box<RsaKeyPair>),
+    P256(Box<EcdsaKeyPair>),
 }
 
 /// A private key that cannot be used: damaged bytes or another algorithm.
@@ -50,15 +58,14 @@ impl SigningKey {
     /// [`InvalidKey`] when the bytes are not a key of this algorithm.
     pub fn from_pkcs8(kid: &str, algorithm: SigningAlgorithm, pkcs8: &[u8]) -> Result<Self, InvalidKey> {
         let refuse = |error: &dyn fmt::Display| InvalidKey(error.to_string());
-        let pem = Zeroizing::new(format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", wrap(&STANDARD.encode(pkcs8))));
-        let (jwk, encoding) = match algorithm {
+        let (jwk, pair) = match algorithm {
             SigningAlgorithm::Rs256 => {
                 let pair = RsaKeyPair::from_pkcs8(pkcs8).map_err(|e| refuse(&e))?;
                 let public: &PublicKey = pair.public_key();
                 let modulus = public.modulus().big_endian_without_leading_zero().to_vec();
                 let exponent = public.exponent().big_endian_without_leading_zero().to_vec();
                 let jwk = serde_json::json!({"kty": "RSA", "use": "sig", "alg": "RS256", "kid": kid, "n": URL_SAFE_NO_PAD.encode(modulus), "e": URL_SAFE_NO_PAD.encode(exponent)});
-                (jwk, jsonwebtoken::EncodingKey::from_rsa_pem(pem.as_bytes()).map_err(|e| refuse(&e))?)
+                (jwk, KeyPair::Rsa(Box::new(pair)))
             }
             SigningAlgorithm::Es256 => {
                 let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8).map_err(|e| refuse(&e))?;
@@ -67,24 +74,39 @@ impl SigningKey {
                     return Err(InvalidKey("public point has an unexpected form".into()));
                 }
                 let jwk = serde_json::json!({"kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": kid, "x": URL_SAFE_NO_PAD.encode(&point[1..33]), "y": URL_SAFE_NO_PAD.encode(&point[33..])});
-                (jwk, jsonwebtoken::EncodingKey::from_ec_pem(pem.as_bytes()).map_err(|e| refuse(&e))?)
+                (jwk, KeyPair::P256(Box::new(pair)))
             }
         };
-        Ok(Self { kid: kid.to_owned(), algorithm, jwk, encoding })
+        Ok(Self { kid: kid.to_owned(), algorithm, jwk, pair: Arc::new(pair) })
     }
 
-    /// Signs claims as a compact JWT with `kid` in its header. Slow for RSA: run off the async threads.
+    /// Signs claims as a compact JWT (RFC 7515 section 3.1) with `kid` in its header. Slow for RSA: run
+    /// off the async threads. (`jsonwebtoken::encode` would parse the private key for every token.)
     ///
     /// # Errors
     /// [`InvalidKey`] when the claims cannot be serialised or the key fails.
     pub fn sign<T: Serialize>(&self, claims: &T) -> Result<String, InvalidKey> {
-        let algorithm = match self.algorithm {
+        let refuse = |error: &dyn fmt::Display| InvalidKey(error.to_string());
+        let mut header = jsonwebtoken::Header::new(match self.algorithm {
             SigningAlgorithm::Rs256 => jsonwebtoken::Algorithm::RS256,
             SigningAlgorithm::Es256 => jsonwebtoken::Algorithm::ES256,
-        };
-        let mut header = jsonwebtoken::Header::new(algorithm);
+        });
         header.kid = Some(self.kid.clone());
-        jsonwebtoken::encode(&header, claims, &self.encoding).map_err(|error| InvalidKey(error.to_string()))
+        let header = serde_json::to_vec(&header).map_err(|error| refuse(&error))?;
+        let claims = serde_json::to_vec(claims).map_err(|error| refuse(&error))?;
+        let mut token = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+        let random = SystemRandom::new();
+        let signature = match &*self.pair {
+            KeyPair::Rsa(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(&RSA_PKCS1_SHA256, &random, token.as_bytes(), &mut signature).map_err(|error| refuse(&error))?;
+                signature
+            }
+            KeyPair::P256(pair) => pair.sign(&random, token.as_bytes()).map_err(|error| refuse(&error))?.as_ref().to_vec(),
+        };
+        token.push('.');
+        token.push_str(&URL_SAFE_NO_PAD.encode(signature));
+        Ok(token)
     }
 }
 
@@ -92,10 +114,6 @@ impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SigningKey({} {}, [redacted])", self.kid, self.algorithm.as_str())
     }
-}
-
-fn wrap(text: &str) -> String {
-    text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).expect("base64 is ASCII")).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

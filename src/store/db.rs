@@ -132,7 +132,11 @@ impl Db {
         Self::open_after(url, settings, |conn| super::migrate::check(conn).map(drop))
     }
 
-    fn open_after(url: &DatabaseUrl, settings: Settings, prepare: impl Fn(&mut Conn) -> Result<(), StoreError>) -> Result<Self, StoreError> {
+    fn open_after(
+        url: &DatabaseUrl,
+        settings: Settings,
+        prepare: impl Fn(&mut Conn) -> Result<(), StoreError>,
+    ) -> Result<Self, StoreError> {
         let epochs = Arc::new(Epochs::new());
         let statement_timeout = Duration::from_secs(30);
         let writer = match url {
@@ -542,7 +546,7 @@ const MAX_BATCH: usize = 256;
 
 /// SQLite's writer: drains the queue, runs each job in a savepoint of one `BEGIN IMMEDIATE`,
 /// commits once, then answers all. Ends when the last `Db` is gone.
-fn run_writer(mut connection: Pooled, queue: &Receiver<Box<dyn Job>>, _epochs: &Arc<Epochs>) {
+fn run_writer(mut connection: Pooled, queue: &Receiver<Box<dyn Job>>, epochs: &Arc<Epochs>) {
     while let Ok(first) = queue.recv() {
         let mut batch = Vec::with_capacity(16);
         let mut pending = Some(first);
@@ -571,6 +575,8 @@ fn run_writer(mut connection: Pooled, queue: &Receiver<Box<dyn Job>>, _epochs: &
                 let _ = connection.conn.batch_execute("ROLLBACK");
             }
             tracing::error!(cause = %error, jobs = batch.len(), "a write batch was rolled back");
+            // A job may have remembered what an earlier one of the batch wrote.
+            epochs.bump(super::epochs::EVERYBODY);
             for job in &mut batch {
                 job.fail(error.clone());
             }

@@ -30,7 +30,7 @@ extern "SQL" {
 
 /// A text that is no time is shown as it is: better than hiding what is stored.
 fn local_text(stored: &str, zone: &str) -> String {
-    match (value::parse_local(stored), zone.parse::<Tz>()) {
+    match (value::parse_stored(stored), zone.parse::<Tz>()) {
         (Some(at), Ok(zone)) => value::format_local(value::to_local(at, zone)),
         _ => stored.to_owned(),
     }
@@ -131,6 +131,11 @@ pub(super) fn rows_as_json(conn: &Conn, columns: &[(&str, String)]) -> (String, 
 pub(super) fn shown(conn: &Conn, kind: Kind, column: &str, zone: Tz) -> String {
     match (conn, kind) {
         (_, Kind::Text { .. } | Kind::Int | Kind::Check | Kind::Date) | (Conn::Sqlite(_), Kind::Float) => column.to_owned(),
+        // Diesel stores 0, 3 or 6 digits of fraction, whichever is enough; Frappe shows 0 or 6. Calling
+        // back from SQLite costs more than the rest of the row, so UTC does without.
+        (Conn::Sqlite(_), Kind::Datetime) if zone == Tz::UTC => {
+            format!("CASE length({column}) WHEN 23 THEN {column} || '000' ELSE {column} END")
+        }
         (Conn::Sqlite(_), Kind::Datetime) => format!("ostiary_local({column}, '{}')", zone.name()),
         // A whole Float is shown as 1.0, not 1.
         (Conn::Postgres(_), Kind::Float) => {

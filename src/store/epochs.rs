@@ -79,6 +79,39 @@ impl Epochs {
     }
 }
 
+/// Values read from the database, kept for as long as nothing about them can have changed.
+///
+/// Only for what a flow reads and never changes itself: a cached value is that of the last commit.
+pub struct EpochCache<V> {
+    entries: moka::sync::Cache<String, (u64, Arc<V>)>,
+    epochs: Arc<Epochs>,
+    subject: fn(&V) -> &str,
+}
+
+impl<V: Send + Sync + 'static> EpochCache<V> {
+    /// An empty cache of at most `capacity` values; `subject` says whose epoch a value stands and falls with.
+    pub fn new(epochs: Arc<Epochs>, capacity: u64, subject: fn(&V) -> &str) -> Self {
+        Self { entries: moka::sync::Cache::new(capacity), epochs, subject }
+    }
+
+    /// The value under a key, from memory or else by `load`.
+    ///
+    /// # Errors
+    /// Whatever `load` returns.
+    pub fn find<E>(&self, key: &str, load: impl FnOnce() -> Result<Option<V>, E>) -> Result<Option<Arc<V>>, E> {
+        if let Some((as_of, value)) = self.entries.get(key)
+            && self.epochs.is_current((self.subject)(&value), as_of)
+        {
+            return Ok(Some(value));
+        }
+        // Read before the SELECT: whatever changes after this makes the entry stale.
+        let as_of = self.epochs.now();
+        let Some(value) = load()?.map(Arc::new) else { return Ok(None) };
+        self.entries.insert(key.to_owned(), (as_of, Arc::clone(&value)));
+        Ok(Some(value))
+    }
+}
+
 /// Records in the caller's transaction that cached credentials of `subject` must not be trusted
 /// any more: here after COMMIT, in other processes within a second.
 ///

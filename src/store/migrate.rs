@@ -65,7 +65,9 @@ pub(super) fn check(conn: &mut Conn) -> Result<usize, StoreError> {
     let pending = names::<diesel::sqlite::Sqlite>(source)?.iter().filter(|name| !applied.contains(name)).count();
     match pending {
         0 => Ok(applied.len()),
-        _ => Err(StoreError::Version(format!("the database is older than this program ({pending} migrations to apply); stop the older server, then: ostiary migrate"))),
+        _ => Err(StoreError::Version(format!(
+            "the database is older than this program ({pending} migrations to apply); stop the older server, then: ostiary migrate"
+        ))),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_void};
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 use std::sync::Once;
@@ -165,6 +167,15 @@ fn learn_handles() {
     });
 }
 
+/// Plans a statement once, whatever is bound to it (SQLite's query planner stability guarantee).
+/// Without it every `LIMIT ?`, which is in every `first()`, is parsed and planned anew at each use,
+/// because the planner peeked at its value: that cost more than the lookup itself.
+fn keep_plans(raw: &RawSqlite) {
+    let on: c_int = 1;
+    // SAFETY: the handle is open; this option takes an int and a pointer that may be null.
+    unsafe { ffi::sqlite3_db_config(raw.0.as_ptr(), ffi::SQLITE_DBCONFIG_ENABLE_QPSG, on, std::ptr::null_mut::<c_int>()) };
+}
+
 /// What a SQLite connection may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
@@ -182,19 +193,37 @@ fn unavailable(error: &dyn std::fmt::Display) -> StoreError {
     StoreError::Unavailable(error.to_string())
 }
 
+/// Makes a new database file that only its owner can read; SQLite gives its log the same rights.
+fn make_private(path: &Path) -> Result<(), StoreError> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(StoreError::Unavailable(format!("cannot make {}: {error}", path.display()))),
+    }
+}
+
 /// Opens a SQLite file with the settings every promise about durability rests on.
 pub(super) fn open_sqlite(path: &Path, mode: Mode) -> Result<Pooled, StoreError> {
     learn_handles();
+    if mode == Mode::Write {
+        make_private(path)?;
+    }
     OPENED.set(std::ptr::null_mut());
     let text = path.to_str().ok_or_else(|| StoreError::Unavailable("database path is not UTF-8".into()))?;
     let mut sqlite = SqliteConnection::establish(text).map_err(|error| unavailable(&error))?;
     let raw = NonNull::new(OPENED.get()).map(RawSqlite);
-    sqlite.batch_execute("PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8000; PRAGMA recursive_triggers = OFF;")?;
+    if let Some(raw) = &raw {
+        keep_plans(raw);
+    }
+    sqlite.batch_execute(
+        "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA recursive_triggers = OFF;",
+    )?;
     super::dialect::register_functions(&mut sqlite)?;
     match mode {
-        Mode::Read => sqlite.batch_execute("PRAGMA query_only = ON;")?,
+        // Small page caches: the system's own holds the file once for all connections.
+        Mode::Read => sqlite.batch_execute("PRAGMA query_only = ON; PRAGMA cache_size = -1000;")?,
         Mode::Write => {
-            sqlite.batch_execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 2000; PRAGMA journal_size_limit = 67108864;")?;
+            sqlite.batch_execute("PRAGMA cache_size = -4000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 2000; PRAGMA journal_size_limit = 67108864;")?;
             // Read back: an answered token or a spent code must survive power loss.
             let read = |sqlite: &mut SqliteConnection, sql: &str| -> Result<String, StoreError> {
                 Ok(diesel::sql_query(sql).get_result::<Pragma>(sqlite)?.value)

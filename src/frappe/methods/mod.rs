@@ -2,5 +2,6 @@
 
 pub mod auth;
 pub mod oauth2;
+pub mod oauth_client;
 pub mod sessions;
 pub mod user;

@@ -90,6 +90,11 @@ pub trait SystemDoctype: Sync {
         Cow::Borrowed(name)
     }
 
+    /// Documents that this caller neither sees nor changes, whatever their roles say.
+    fn withheld_from(&self, _caller: &Caller) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Doctypes whose links to a document do not keep it from being deleted, because they go with it.
     fn deleted_along(&self) -> &'static [&'static str] {
         &[]
@@ -120,6 +125,14 @@ pub(super) fn canonical_name<'n>(doctype: &DocType, name: &'n str) -> Cow<'n, st
     match (doctype.rows, find(&doctype.name)) {
         (Rows::Typed, Some(adapter)) => adapter.canonical_name(name),
         _ => Cow::Borrowed(name),
+    }
+}
+
+/// Documents of a doctype that a caller neither sees nor changes.
+pub(super) fn withheld(doctype: &DocType, caller: &Caller) -> &'static [&'static str] {
+    match (doctype.rows, find(&doctype.name)) {
+        (Rows::Typed, Some(adapter)) => adapter.withheld_from(caller),
+        _ => &[],
     }
 }
 

@@ -27,7 +27,7 @@ impl SystemDoctype for OAuthClient {
     }
 
     fn create(&self, cx: &mut Cx, draft: &Draft<'_>) -> Result<Created, AppError> {
-        refuse_chosen_credentials(draft)?;
+        refuse_chosen_secret(draft)?;
         let mut client = ClientKind::Web.template("", Scope::default(), Vec::new());
         client.client_id = draft.name.to_owned();
         change(&mut client, draft.values)?;
@@ -38,7 +38,7 @@ impl SystemDoctype for OAuthClient {
     }
 
     fn update(&self, cx: &mut Cx, draft: &Draft<'_>, _: &Map<String, Value>) -> Result<Map<String, Value>, AppError> {
-        refuse_chosen_credentials(draft)?;
+        refuse_chosen_secret(draft)?;
         let found = store::clients::find_client(cx.conn, draft.name)?;
         let mut client = found.ok_or_else(|| AppError::not_found("OAuth Client", draft.name))?;
         change(&mut client, draft.values)?;
@@ -57,11 +57,8 @@ pub(super) fn secret(registered: Registered) -> Map<String, Value> {
     registered.secret.map(|secret| ("client_secret".to_owned(), Value::from(secret))).into_iter().collect()
 }
 
-/// Ids and secrets are made here: chosen ones would be guessable.
-fn refuse_chosen_credentials(draft: &Draft<'_>) -> Result<(), AppError> {
-    if draft.values.text("client_id").is_some_and(|id| id != draft.name) {
-        return Err(AppError::SetOnce { label: "App Client ID".into() });
-    }
+/// Secrets are made here: a chosen one would be guessable.
+fn refuse_chosen_secret(draft: &Draft<'_>) -> Result<(), AppError> {
     let sent = draft.body.get("client_secret").and_then(Value::as_str).unwrap_or_default();
     // Frappe's desk sends a password field that was not touched as asterisks.
     if sent.chars().any(|letter| letter != '*') {

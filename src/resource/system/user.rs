@@ -20,6 +20,9 @@ use crate::store::{StoreError, epochs, grants, roles, sessions, tokens};
 /// Letters of a minted public key, as in Frappe.
 const KEY_LENGTH: usize = 15;
 
+/// The users that every installation has.
+const STANDARD: [&str; 2] = [ADMINISTRATOR, GUEST];
+
 /// The adapter.
 pub struct UserDoctype;
 
@@ -40,6 +43,11 @@ impl SystemDoctype for UserDoctype {
 
     fn canonical_name<'n>(&self, name: &'n str) -> Cow<'n, str> {
         Cow::Owned(fold_name(name))
+    }
+
+    /// Frappe: only Administrator sees the standard users. Whoever could set Administrator's password would be Administrator.
+    fn withheld_from(&self, caller: &Caller) -> &'static [&'static str] {
+        if caller.is_administrator() { &[] } else { &STANDARD }
     }
 
     /// What a user was given ends with the user.
@@ -132,7 +140,7 @@ impl SystemDoctype for UserDoctype {
 }
 
 fn is_standard(name: &str) -> bool {
-    name == ADMINISTRATOR || name == GUEST
+    STANDARD.contains(&name)
 }
 
 /// Sessions, grants and tokens end with the user, and do not come back when it is enabled again.

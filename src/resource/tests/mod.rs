@@ -54,7 +54,7 @@ impl House {
                 let mut registry = Registry::builtin();
                 registry.insert("thing.json", DocType::parse("thing.json", THING, Origin::Site).expect("valid")).expect("new");
                 let url = PublicUrl::parse("http://127.0.0.1:8000", false).expect("valid");
-                let env = Arc::new(Env::new(config, url, SealKey::generate(), Clock::System, registry));
+                let env = Arc::new(Env::new(config, url, SealKey::generate(), Clock::System, registry, database.db.epochs()));
                 let house = Self { database, env };
                 house.write(super::ensure_tables).expect("tables are made");
                 house.write(super::ensure_tables).expect("and nothing is made twice");
@@ -270,6 +270,7 @@ fn an_update_changes_what_was_sent_and_is_stopped_by_an_older_modified() {
         assert_eq!(stale, Err(AppError::Stale { sent: before["modified"].as_str().expect("a time").into(), stored }));
         assert!(house.update(&alice, "ToDo", &name, json!({"status": "Open", "modified": after["modified"]})).is_ok());
         assert!(house.update(&alice, "ToDo", &name, json!({"modified": "yesterday"})).is_err());
+        assert!(matches!(house.update(&alice, "ToDo", &name, json!({"docstatus": 1})), Err(AppError::Unsupported(_))));
         assert_eq!(house.update(&alice, "ToDo", &name, json!({"name": "other"})), Err(AppError::not_found("ToDo", "other")));
         assert_eq!(house.update(&alice, "ToDo", "nosuch", json!({})), Err(AppError::not_found("ToDo", "nosuch")));
         assert!(matches!(house.update(&alice, "ToDo", &name, json!({"description": ""})), Err(AppError::Mandatory { .. })));

@@ -165,9 +165,9 @@ fn disabling_a_user_ends_what_it_has_and_standard_users_stay() {
         assert!(!house.look(|cx| Ok(users::get_user(cx.conn, "bob@example.com")?)).expect("there").enabled);
         assert!(!epochs.is_current("bob@example.com", before));
         for body in [json!({"enabled": 0}), json!({"enabled": false})] {
-            assert!(matches!(house.update(&manager, "User", ADMINISTRATOR, body), Err(AppError::Validation(_))));
+            assert!(matches!(house.update(&house.caller(ADMINISTRATOR), "User", ADMINISTRATOR, body), Err(AppError::Validation(_))));
         }
-        assert!(matches!(house.delete(&manager, "User", ADMINISTRATOR), Err(AppError::Validation(_))));
+        assert!(matches!(house.delete(&house.caller(ADMINISTRATOR), "User", ADMINISTRATOR), Err(AppError::Validation(_))));
         let todo = house.create(&manager, "ToDo", json!({"description": "x", "allocated_to": "bob@example.com"})).expect("created");
         assert!(
             matches!(house.delete(&manager, "User", "bob@example.com"), Err(AppError::LinkExists { by_doctype, .. }) if by_doctype == "ToDo")
@@ -219,5 +219,18 @@ fn roles_are_documents_too() {
         house.delete(&manager, "Role", "Peer Role").expect("deleted");
         assert!(matches!(house.delete(&manager, "Role", SYSTEM_MANAGER), Err(AppError::Validation(_) | AppError::LinkExists { .. })));
         assert!(matches!(house.list(&house.caller("alice@example.com"), "Role", json!({})), Err(AppError::NotPermitted(_))));
+    }
+}
+
+#[test]
+fn only_administrator_reaches_administrator() {
+    for house in House::all() {
+        let manager = house.caller("manager@example.com");
+        let denied = |outcome: Result<Value, AppError>| matches!(outcome, Err(AppError::NotPermitted(Denied::Document { .. })));
+        assert!(denied(house.read(&manager, "User", "administrator")));
+        assert!(denied(house.update(&manager, "User", ADMINISTRATOR, json!({"new_password": "a pass phrase 9 of mine"}))));
+        assert!(denied(house.delete(&manager, "User", ADMINISTRATOR).map(|()| Value::Null)));
+        assert_eq!(house.list(&manager, "User", json!({"filters": {"name": ADMINISTRATOR}})), Ok(json!([])));
+        assert!(house.read(&house.caller(ADMINISTRATOR), "User", ADMINISTRATOR).is_ok());
     }
 }

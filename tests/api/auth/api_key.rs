@@ -82,6 +82,9 @@ async fn one_generates_keys_for_oneself_and_system_managers_for_anyone(app: Test
     manager.cookie().await.post(GENERATE).json(&for_amina).send().await.expect_status(200);
     let for_manager = json!({ "user": "manager@example.com" });
     amina.cookie().await.post(GENERATE).json(&for_manager).send().await.expect_status(403);
+    // Administrator's keys are Administrator's whole power.
+    let for_administrator = json!({ "user": "Administrator" });
+    manager.cookie().await.post(GENERATE).json(&for_administrator).send().await.expect_status(403);
     let guest = app.anonymous().post(GENERATE).json(&for_amina).send().await.expect_status(403);
     assert!(guest.text().contains("is not whitelisted"));
     let unknown = manager.cookie().await.post(GENERATE).json(&json!({ "user": "ghost@example.com" })).send().await.expect_status(404);

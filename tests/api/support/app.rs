@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ostiary::app::{Application, Parts};
 use ostiary::config::Config;
-use ostiary::cx::Clock;
+use ostiary::cx::{Clock, Env};
 use ostiary::store::{Backend, Db};
 use secrecy::SecretString;
 
@@ -65,15 +65,16 @@ impl Setup {
                         Ok(application) => application,
                         Err(error) => return drop(report.send(Err(error.to_string()))),
                     };
-                    let facts = (application.public_url().to_owned(), application.db().clone(), application.stop_handle());
+                    let facts =
+                        (application.public_url().to_owned(), application.db().clone(), application.env(), application.stop_handle());
                     if report.send(Ok(facts)).is_ok() {
                         application.run().await.expect("the server runs");
                     }
                 });
             })
             .expect("a thread");
-        let (url, db, stop) = started.recv().expect("the server reports").expect("the server starts");
-        TestApp { site: Site::at(&url), url, db: Some(db), config, clock, stop: Some((stop, thread)), database }
+        let (url, db, env, stop) = started.recv().expect("the server reports").expect("the server starts");
+        TestApp { site: Site::at(&url), url, db: Some(db), env: Some(env), config, clock, stop: Some((stop, thread)), database }
     }
 }
 
@@ -96,6 +97,7 @@ pub struct TestApp {
     config: Config,
     clock: Arc<AtomicI64>,
     db: Option<Db>,
+    env: Option<Arc<Env>>,
     stop: Option<(actix_web::dev::ServerHandle, JoinHandle<()>)>,
     // Dropped last: Postgres waits for the server's connections to go before it drops the schema.
     database: Arc<Database>,
@@ -105,6 +107,11 @@ impl TestApp {
     /// The store, to prepare or look at what HTTP does not show.
     pub fn db(&self) -> &Db {
         self.db.as_ref().expect("only dropping takes it")
+    }
+
+    /// The server's environment, for what its clock and keys are needed for.
+    pub fn env(&self) -> &Env {
+        self.env.as_deref().expect("only dropping takes it")
     }
 
     /// Which database this is.
@@ -134,7 +141,7 @@ impl Deref for TestApp {
 
 impl Drop for TestApp {
     fn drop(&mut self) {
-        self.db = None;
+        (self.db, self.env) = (None, None);
         if let Some((stop, thread)) = self.stop.take() {
             // The command is sent by the call; there is no runtime here to wait with.
             drop(stop.stop(false));

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -46,6 +47,13 @@ impl Launch {
     /// The URL it is reached at, which is also the issuer.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Runs another of its commands on the same database, with the same settings; `input` is its standard input.
+    pub fn command(&self, arguments: &[&str], input: &str) -> Outcome {
+        let mut command = program(self.log.parent().expect("a directory"));
+        command.args(arguments).args(["--database-url", &self.database_url]).envs(self.environment.iter().cloned());
+        Outcome::of(&mut command, input)
     }
 
     /// What it logged so far, over all starts.
@@ -112,6 +120,119 @@ impl Deref for Program {
 }
 
 impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The program without any settings, to be run in a directory.
+pub fn program(directory: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL"]).arg(env!("CARGO_BIN_EXE_ostiary")).current_dir(directory);
+    for name in ["OSTIARY_CONFIG", "OSTIARY_DATABASE_URL", "OSTIARY_LISTEN", "RUST_BACKTRACE"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// What a command said and how it ended.
+#[derive(Debug)]
+pub struct Outcome {
+    pub code: Option<i32>,
+    pub out: String,
+    pub errors: String,
+}
+
+impl Outcome {
+    /// Runs a command to its end.
+    pub fn of(command: &mut Command, input: &str) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        // It may end without reading its input.
+        let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
+        let output = child.wait_with_output().expect("a child of ours");
+        let text = |bytes| String::from_utf8(bytes).expect("text");
+        Self { code: output.status.code(), out: text(output.stdout), errors: text(output.stderr) }
+    }
+
+    /// What it printed; it must have succeeded.
+    #[track_caller]
+    pub fn expect_success(self) -> String {
+        assert_eq!((self.code, self.errors.as_str()), (Some(0), ""), "{}", self.out);
+        self.out
+    }
+
+    /// The one line with which it refused.
+    #[track_caller]
+    pub fn expect_refusal(self) -> String {
+        assert_eq!((self.code, self.out.as_str()), (Some(1), ""), "{}", self.errors);
+        assert_eq!(self.errors.lines().count(), 1, "one line: {}", self.errors);
+        self.errors.trim_end().strip_prefix("ostiary: ").expect("the program's name").to_owned()
+    }
+}
+
+/// The demo with its sample app, in a directory of its own.
+pub struct Demo {
+    child: Child,
+    directory: TemporaryDirectory,
+    pub issuer: String,
+    pub sample_app: String,
+}
+
+impl Demo {
+    /// Starts it on free ports and waits until it says that it is ready.
+    pub async fn start() -> Self {
+        let directory = TemporaryDirectory::new();
+        let said = directory.path().join("said");
+        let out = File::create(&said).expect("a file");
+        let log = File::create(directory.path().join("log")).expect("a file");
+        std::fs::create_dir(directory.path().join("tmp")).expect("a directory");
+        let mut command = program(directory.path());
+        command.args(["demo", "--listen", "127.0.0.1:0"]).env("TMPDIR", directory.path().join("tmp"));
+        let child = command.stdin(Stdio::null()).stdout(out).stderr(log).spawn().expect("the program starts");
+        let mut demo = Self { child, directory, issuer: String::new(), sample_app: String::new() };
+        let started = Instant::now();
+        while started.elapsed() < Duration::from_secs(60) {
+            let exited = demo.child.try_wait().expect("a child of ours");
+            assert!(exited.is_none(), "the demo ended at start: {exited:?}\n{}", demo.log());
+            let text = std::fs::read_to_string(&said).expect("a file");
+            let after = |label: &str| {
+                let line = text.lines().find_map(|line| line.trim_start().strip_prefix(label))?;
+                line.split_whitespace().next().map(str::to_owned)
+            };
+            // The welcome is printed in one piece, and ends with the walk.
+            if text.contains("README.md") {
+                demo.issuer = after("Ostiary  ").expect("its URL");
+                demo.sample_app = after("sample app").expect("its URL");
+                return demo;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the demo is not ready after 60 s\n{}", demo.log());
+    }
+
+    /// A place for the test's other files.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// What is left in the directory for temporary files.
+    pub fn leftovers(&self) -> usize {
+        std::fs::read_dir(self.directory.path().join("tmp")).expect("a directory").count()
+    }
+
+    /// Sends a signal, and waits until it is gone.
+    pub fn end(&mut self, name: &str) -> std::process::ExitStatus {
+        signal(self.child.id(), name);
+        self.child.wait().expect("a child of ours")
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Demo {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -140,7 +140,8 @@ pub struct TestClient {
     pub id: String,
     /// None for a public client.
     pub secret: Option<String>,
-    anonymous: Caller,
+    /// Who sends its requests.
+    pub anonymous: Caller,
 }
 
 /// What get_token answered.

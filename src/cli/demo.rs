@@ -1,0 +1,175 @@
+//! `ostiary demo`: everything a newcomer needs to see a whole login in a browser, gone afterwards.
+
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+use serde_json::json;
+
+use super::documents;
+use crate::app::{self, Application, Parts, Workshop};
+use crate::config::Config;
+use crate::domain::Scope;
+use crate::domain::client::Client;
+use crate::domain::user::ADMINISTRATOR;
+use crate::oauth::clients::{self, ClientKind};
+use crate::sample_app::{self, SampleAppConfig};
+use crate::secrets::{SecretHash, mint};
+use crate::store::clients::{ClientRecord, insert_client, insert_secret};
+use crate::telemetry;
+
+const ADMINISTRATOR_PASSWORD: &str = "demo-administrator";
+/// E-mail address, password, first and last name, roles.
+const USERS: [(&str, &str, &str, &str, &[&str]); 2] = [
+    ("agent@example.com", "demo-agent", "Ada", "Agent", &["Agent"]),
+    ("customer@example.com", "demo-customer", "Carla", "Customer", &["Customer"]),
+];
+/// Owner, description, status, priority.
+const TODOS: [(&str, &str, &str, &str); 5] = [
+    ("customer@example.com", "Ask for the invoice of March", "Open", "High"),
+    ("customer@example.com", "Renew the support contract", "Open", "Medium"),
+    ("customer@example.com", "Return the borrowed projector", "Closed", "Low"),
+    ("agent@example.com", "Call back about the printer", "Open", "High"),
+    ("agent@example.com", "Write up how to reset a password", "Open", "Low"),
+];
+/// Owner, title, content.
+const NOTES: [(&str, &str, &str); 2] =
+    [("customer@example.com", "Opening hours", "Monday to Friday, 9 to 17"), ("agent@example.com", "Shift", "Late shift this week")];
+/// The client of the walk in README.md, whose lines are to be pasted as they are.
+const CURL_CLIENT: (&str, &str) = ("demo-client", "demo-secret");
+const CURL_REDIRECT_URI: &str = "http://127.0.0.1:9000/callback";
+
+/// Serves until SIGTERM, SIGINT or SIGHUP, then removes the database.
+pub(super) fn run(settings: Config) -> Result<(), String> {
+    let listen = settings.server.listen;
+    if !listen.ip().is_loopback() {
+        // Its passwords are printed in the README.
+        return Err(format!("the demo listens on loopback only, not on {listen}"));
+    }
+    let _log = telemetry::start(&settings.log).map_err(|error| error.to_string())?;
+    let directory = ThrowAway::make()?;
+    // Nothing else of the settings: a demo must not touch a real database or seal with a real key.
+    let mut config = Config::default();
+    config.server.listen = listen;
+    config.limits = settings.limits;
+    config.log = settings.log;
+    config.database.url = format!("sqlite://{}", directory.0.join("demo.db").display());
+    config.security.admin_password = Some(SecretString::from(ADMINISTRATOR_PASSWORD));
+    app::serve(config, Parts::default(), |application| furnish(application))
+}
+
+/// Fills the database, starts the sample app beside the server, and says what to try.
+fn furnish(application: &Application) -> Result<(), String> {
+    end_on_hangup(application);
+    let workshop = Workshop { db: application.db().clone(), env: application.env(), first_password: None };
+    let listener = listen_beside(application.address())?;
+    let app_origin = format!("http://{}", listener.local_addr().map_err(|error| error.to_string())?);
+    make_documents(&workshop)?;
+    make_curl_client(&workshop)?;
+    let (client_id, client_secret) = register_sample_app(&workshop, &app_origin)?;
+    let issuer = application.public_url().to_owned();
+    sample_app::start(SampleAppConfig { listener, issuer: issuer.clone(), client_id, client_secret })?;
+    super::print(&welcome(&issuer, &app_origin, &application.env().config.database.url));
+    Ok(())
+}
+
+/// The sample app listens on the next port; on any when the server does.
+fn listen_beside(server: SocketAddr) -> Result<TcpListener, String> {
+    let next = server.port().checked_add(1).unwrap_or(0);
+    let address = SocketAddr::new(server.ip(), next);
+    TcpListener::bind(address).map_err(|error| format!("the sample app cannot listen on {address}: {error}; choose another --listen"))
+}
+
+fn make_documents(workshop: &Workshop) -> Result<(), String> {
+    for (email, password, first_name, last_name, roles) in USERS {
+        let roles: Vec<_> = roles.iter().map(|role| json!({ "role": role })).collect();
+        let user = json!({ "email": email, "first_name": first_name, "last_name": last_name, "new_password": password, "roles": roles });
+        documents::create(workshop, ADMINISTRATOR, "User", user)?;
+    }
+    for (owner, description, status, priority) in TODOS {
+        documents::create(workshop, owner, "ToDo", json!({ "description": description, "status": status, "priority": priority }))?;
+    }
+    for (owner, title, content) in NOTES {
+        documents::create(workshop, owner, "Note", json!({ "title": title, "content": content }))?;
+    }
+    Ok(())
+}
+
+/// The client of the sample app, as `ostiary client add` would register it.
+fn register_sample_app(workshop: &Workshop, origin: &str) -> Result<(String, SecretString), String> {
+    let client = template("Paper Trail (sample app)", "openid profile email read:todo", &sample_app::redirect_uri(origin))?;
+    let registered = workshop.write("register sample app", move |cx| clients::register(cx, client.clone(), &[], ADMINISTRATOR));
+    let clients::Registered { client, secret } = registered.map_err(super::refusal)?;
+    let secret = secret.ok_or("a web client has a secret")?;
+    Ok((client.client_id, SecretString::from(secret)))
+}
+
+/// A client under a name and a secret that the README can print; real ones are minted.
+fn make_curl_client(workshop: &Workshop) -> Result<(), String> {
+    let (client_id, secret) = CURL_CLIENT;
+    let client = Client { client_id: client_id.to_owned(), ..template("curl", "openid profile email all", CURL_REDIRECT_URI)? };
+    let made = workshop.write("make curl client", move |cx| {
+        let by = ADMINISTRATOR.to_owned();
+        let record = ClientRecord { client: client.clone(), owner: by.clone(), creation: cx.now, modified: cx.now, modified_by: by };
+        insert_client(cx.conn, &record)?;
+        Ok(insert_secret(cx.conn, cx.now, client_id, &SecretHash::of(secret))?)
+    });
+    made.map_err(super::refusal)
+}
+
+fn template(name: &str, scope: &str, redirect_uri: &str) -> Result<Client, String> {
+    let scope = Scope::parse(scope).map_err(|error| error.to_string())?;
+    Ok(ClientKind::Web.template(name, scope, vec![redirect_uri.to_owned()]))
+}
+
+fn welcome(issuer: &str, app_origin: &str, database: &str) -> String {
+    let (client_id, client_secret) = CURL_CLIENT;
+    let mut text = format!(
+        "Ostiary {} demo; everything in it is gone when it ends (Ctrl-C)\n\n  \
+         sample app   {app_origin}   start here: press \"Log in with Ostiary\"\n  \
+         Ostiary      {issuer}\n  \
+         database     {database}\n\n  {:<22} password\n",
+        env!("CARGO_PKG_VERSION"),
+        "user",
+    );
+    let users = USERS.iter().map(|(email, password, ..)| (*email, *password));
+    for (user, password) in std::iter::once((ADMINISTRATOR, ADMINISTRATOR_PASSWORD)).chain(users) {
+        text.push_str(&format!("  {user:<22} {password}\n"));
+    }
+    text.push_str(&format!(
+        "\nTry also\n  \
+         curl -u customer@example.com:demo-customer {issuer}/api/resource/ToDo\n  \
+         the walk in README.md with curl (client {client_id}, secret {client_secret})\n"
+    ));
+    text
+}
+
+/// A closed terminal ends the demo like Ctrl-C does, so that its database goes too.
+fn end_on_hangup(application: &Application) {
+    let stop = application.stop_handle();
+    if let Ok(mut hangups) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) {
+        tokio::spawn(async move {
+            if hangups.recv().await.is_some() {
+                stop.stop(false).await;
+            }
+        });
+    }
+}
+
+/// A directory that goes away with the demo.
+struct ThrowAway(PathBuf);
+
+impl ThrowAway {
+    fn make() -> Result<Self, String> {
+        let path = std::env::temp_dir().join(format!("ostiary-demo-{}", mint::name(10)));
+        std::fs::DirBuilder::new().mode(0o700).create(&path).map_err(|error| format!("cannot make {}: {error}", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for ThrowAway {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

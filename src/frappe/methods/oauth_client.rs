@@ -1,0 +1,26 @@
+//! `frappe.integrations.doctype.oauth_client.oauth_client.*`.
+
+use actix_web::http::StatusCode;
+use serde_json::json;
+
+use crate::error::{AppError, Denied};
+use crate::frappe::call::{Answer, Call, Reply};
+use crate::http::respond;
+use crate::oauth::clients;
+
+/// Replaces a client's secret and shows the new one this once. Ostiary's own: Frappe keeps secrets readable.
+pub fn rotate_secret(call: Call<'_>) -> Answer<'_> {
+    Box::pin(async move {
+        let caller = &call.identity.caller;
+        caller.require_credential_rights()?;
+        let client_id = call.params.required("client_id")?;
+        if !caller.is_system_manager() {
+            let denied = Denied::Doctype { user: caller.name().to_owned(), doctype: "OAuth Client".into(), name: Some(client_id) };
+            return Err(AppError::NotPermitted(denied));
+        }
+        let (id, by) = (client_id.clone(), caller.name().to_owned());
+        let secret = call.state.write("rotate client secret", move |cx| clients::rotate_secret(cx, &id, &by)).await?;
+        let body = json!({"message": {"client_id": client_id, "client_secret": secret}});
+        Ok(Reply::response(respond::json_no_store(StatusCode::OK, body.to_string())))
+    })
+}

@@ -1,0 +1,164 @@
+//! The consent page, Allow and Deny, and when it need not be shown again.
+
+use serde_json::json;
+
+use super::{OAUTH, authorize, but, hidden_field, ordinary, scene_with};
+use crate::both_databases;
+use crate::support::{Caller, PASSWORD, Reply, TestApp, TestClient};
+
+both_databases!(
+    allow_gives_a_code_and_is_remembered_until_more_is_asked,
+    deny_is_told_to_the_client_and_not_remembered,
+    a_page_is_answered_once_and_only_in_the_session_that_was_shown_it,
+    a_page_expires,
+    a_link_to_approve_never_allows_anything,
+    approve_by_post_with_a_csrf_token_allows,
+    consent_without_its_csrf_token_or_from_elsewhere_is_refused,
+    apps_that_any_program_can_pose_as_are_asked_about_every_time,
+    prompt_consent_asks_even_a_trusted_client,
+);
+
+async fn decide(app: &TestApp, browser: &Caller, page: &Reply, decision: &str) -> Reply {
+    let (request, csrf) = (hidden_field(&page.text(), "request"), hidden_field(&page.text(), "csrf_token"));
+    let form = [("request", request.as_str()), ("csrf_token", csrf.as_str()), ("decision", decision)];
+    browser.post(&format!("{OAUTH}.approve")).form(&form).header("origin", &app.url).header("accept", "text/html").send().await
+}
+
+async fn allow_gives_a_code_and_is_remembered_until_more_is_asked(app: TestApp) {
+    let (browser, client) = scene_with(&app, json!({"skip_authorization": 0, "app_name": "Ledger & Sons"})).await;
+    let challenge = TestClient::challenge();
+    let page = authorize(&browser, &ordinary(&client, &challenge, "openid")).await.expect_status(200);
+    assert!(page.text().contains("Ledger &amp; Sons") || page.text().contains("Ledger &#38; Sons"), "{}", page.text());
+    assert!(page.text().contains("app.example.com"));
+    let policy = page.header("content-security-policy").expect("a policy").to_owned();
+    assert!(policy.contains("form-action 'self' https://app.example.com") && policy.contains("frame-ancestors 'none'"), "{policy}");
+    assert_eq!(page.header("cache-control"), Some("no-store"));
+    let allowed = decide(&app, &browser, &page, "allow").await.expect_status(302);
+    assert_eq!(allowed.location_parameter("state").as_deref(), Some("a state"));
+    client.exchange(&allowed.location_parameter("code").expect("a code")).await.expect_status(200);
+
+    assert!(authorize(&browser, &ordinary(&client, &challenge, "openid")).await.expect_status(302).location_parameter("code").is_some());
+    let more = authorize(&browser, &ordinary(&client, &challenge, "openid email")).await.expect_status(200);
+    decide(&app, &browser, &more, "allow").await.expect_status(302);
+    for remembered in ["openid email", "email", "openid"] {
+        authorize(&browser, &ordinary(&client, &challenge, remembered)).await.expect_status(302);
+    }
+    let other = app.user("other@example.com").await.cookie().await;
+    authorize(&other, &ordinary(&client, &challenge, "openid")).await.expect_status(200);
+}
+
+async fn deny_is_told_to_the_client_and_not_remembered(app: TestApp) {
+    let (browser, client) = scene_with(&app, json!({"skip_authorization": 0})).await;
+    let challenge = TestClient::challenge();
+    for decision in ["deny", "", "maybe"] {
+        let page = authorize(&browser, &ordinary(&client, &challenge, "openid")).await.expect_status(200);
+        let denied = decide(&app, &browser, &page, decision).await.expect_status(302);
+        let parameter = |name: &str| denied.location_parameter(name);
+        assert_eq!((parameter("error").as_deref(), parameter("state").as_deref()), (Some("access_denied"), Some("a state")));
+        assert_eq!((parameter("iss").as_deref(), parameter("code")), (Some(app.url.as_str()), None));
+    }
+}
+
+async fn a_page_is_answered_once_and_only_in_the_session_that_was_shown_it(app: TestApp) {
+    let (browser, client) = scene_with(&app, json!({"skip_authorization": 0})).await;
+    let challenge = TestClient::challenge();
+    let page = authorize(&browser, &ordinary(&client, &challenge, "openid")).await.expect_status(200);
+    // Another session of the same user, with a CSRF token of its own.
+    let elsewhere = app.existing_user("amina@example.com", PASSWORD).cookie().await;
+    let own = authorize(&elsewhere, &ordinary(&client, &challenge, "openid")).await.expect_status(200);
+    let (request, csrf) = (hidden_field(&page.text(), "request"), hidden_field(&own.text(), "csrf_token"));
+    let form = [("request", request.as_str()), ("csrf_token", csrf.as_str()), ("decision", "allow")];
+    elsewhere.post(&format!("{OAUTH}.approve")).form(&form).send().await.expect_status(400);
+
+    assert!(decide(&app, &browser, &page, "allow").await.expect_status(302).location_parameter("code").is_some());
+    decide(&app, &browser, &page, "allow").await.expect_status(400);
+}
+
+async fn a_page_expires(app: TestApp) {
+    let (browser, client) = scene_with(&app, json!({"skip_authorization": 0})).await;
+    let challenge = TestClient::challenge();
+    let page = authorize(&browser, &ordinary(&client, &challenge, "openid")).await.expect_status(200);
+    app.advance(std::time::Duration::from_secs(601));
+    decide(&app, &browser, &page, "allow").await.expect_status(400);
+}
+
+async fn a_link_to_approve_never_allows_anything(app: TestApp) {
+    let (browser, client) = scene_with(&app, json!({"skip_authorization": 0})).await;
+    let challenge = TestClient::challenge();
+    let approve = |parameters: Vec<(&'static str, String)>| {
+        let pairs: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        browser.get(&format!("{OAUTH}.approve")).query(&pairs).header("accept", "text/html")
+    };
+    let asked: Vec<(&'static str, String)> = vec![
+        ("client_id", client.id.clone()),
+        ("redirect_uri", super::REDIRECT_URI.into()),
+        ("response_type", "code".into()),
+        ("scope", "openid".into()),
+        ("code_challenge", challenge.clone()),
+        ("code_challenge_method", "S256".into()),
+    ];
+    let page = approve(asked.clone()).send().await.expect_status(200);
+    let mut tricked = asked.clone();
+    tricked.push(("decision", "allow".into()));
+    approve(tricked).send().await.expect_status(200);
+    decide(&app, &browser, &page, "allow").await.expect_status(302);
+    // Remembered now, so the link is as good as authorize itself.
+    assert!(approve(asked).send().await.expect_status(302).location_parameter("code").is_some());
+}
+
+async fn approve_by_post_with_a_csrf_token_allows(app: TestApp) {
+    let (browser, client) = scene_with(&app, json!({"skip_authorization": 0})).await;
+    let challenge = TestClient::challenge();
+    let asked = ordinary(&client, &challenge, "openid");
+    let post = || browser.post(&format!("{OAUTH}.approve")).form(&asked).header("accept", "text/html");
+    // A session that was never handed a token proves nothing by posting.
+    post().send().await.expect_status(200);
+    let token = browser.get("/api/method/frappe.sessions.get_csrf_token").send().await.expect_status(200).message();
+    post().send().await.expect_status(400);
+    let allowed = post().header("x-frappe-csrf-token", token.as_str().expect("a token")).send().await.expect_status(302);
+    assert!(allowed.location_parameter("code").is_some());
+}
+
+async fn consent_without_its_csrf_token_or_from_elsewhere_is_refused(app: TestApp) {
+    let (browser, client) = scene_with(&app, json!({"skip_authorization": 0})).await;
+    let challenge = TestClient::challenge();
+    let page = authorize(&browser, &ordinary(&client, &challenge, "openid")).await.expect_status(200);
+    let (request, csrf) = (hidden_field(&page.text(), "request"), hidden_field(&page.text(), "csrf_token"));
+    let post = |token: &str, origin: &str| {
+        let form = [("request", request.as_str()), ("csrf_token", token), ("decision", "allow")];
+        browser.post(&format!("{OAUTH}.approve")).form(&form).header("origin", origin)
+    };
+    post("wrong", &app.url).send().await.expect_status(400);
+    post(&csrf, "https://evil.example").send().await.expect_status(400);
+    post(&csrf, &app.url).header("sec-fetch-site", "cross-site").send().await.expect_status(400);
+    assert!(post(&csrf, &app.url).send().await.expect_status(302).location_parameter("code").is_some());
+}
+
+async fn apps_that_any_program_can_pose_as_are_asked_about_every_time(app: TestApp) {
+    let challenge = TestClient::challenge();
+    for uri in ["http://127.0.0.1:9/cb", "com.example.app:/cb"] {
+        let (name, fields) = (
+            format!("user{}@example.com", uri.len()),
+            json!({"token_endpoint_auth_method": "None", "skip_authorization": 1, "redirect_uris": uri, "default_redirect_uri": uri}),
+        );
+        let browser = app.user(&name).await.cookie().await;
+        let client = app.client(fields).await;
+        let asked = but(ordinary(&client, &challenge, "openid"), &[("redirect_uri", uri)]);
+        let page = authorize(&browser, &asked).await.expect_status(200);
+        let allowed = decide(&app, &browser, &page, "allow").await.expect_status(302);
+        assert!(allowed.header("location").is_some_and(|location| location.starts_with(&format!("{uri}?code="))));
+        authorize(&browser, &asked).await.expect_status(200);
+        let silent = authorize(&browser, &but(asked, &[("prompt", "none")])).await.expect_status(302);
+        assert!(silent.header("location").is_some_and(|location| location.contains("error=consent_required")));
+    }
+    // The control: at an https address nobody else can answer.
+    let (browser, web) = scene_with(&app, json!({"token_endpoint_auth_method": "None"})).await;
+    authorize(&browser, &ordinary(&web, &challenge, "openid")).await.expect_status(302);
+}
+
+async fn prompt_consent_asks_even_a_trusted_client(app: TestApp) {
+    let (browser, client) = scene_with(&app, json!({})).await;
+    let challenge = TestClient::challenge();
+    authorize(&browser, &but(ordinary(&client, &challenge, "openid"), &[("prompt", "consent")])).await.expect_status(200);
+    authorize(&browser, &ordinary(&client, &challenge, "openid")).await.expect_status(302);
+}

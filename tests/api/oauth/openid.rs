@@ -1,0 +1,132 @@
+//! Id tokens, the keys that verify them, and userinfo.
+
+use std::time::Duration;
+
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, jwk::JwkSet};
+use serde_json::{Value, json};
+
+use super::{OAUTH, authorize, but, ordinary, scene, scene_with};
+use crate::both_databases;
+use crate::support::{TestApp, TestClient, TokenPair};
+
+both_databases!(
+    an_id_token_verifies_with_the_published_keys_and_says_what_it_must,
+    claims_follow_the_scope,
+    userinfo_wants_a_token_with_openid_or_all,
+    a_rotation_keeps_old_id_tokens_verifiable,
+);
+
+async fn keys(app: &TestApp) -> JwkSet {
+    let reply = app.anonymous().get(&format!("{OAUTH}.jwks")).send().await.expect_status(200);
+    serde_json::from_value(reply.json()).expect("a key set")
+}
+
+/// The claims of an id token, verified with the published keys.
+fn verified(keys: &JwkSet, id_token: &str, audience: &str, algorithm: Algorithm) -> Value {
+    let header = jsonwebtoken::decode_header(id_token).expect("a header");
+    assert_eq!(header.alg, algorithm);
+    let key = keys.find(header.kid.as_deref().expect("a key id")).expect("a published key");
+    let mut rules = Validation::new(algorithm);
+    rules.set_audience(&[audience]);
+    jsonwebtoken::decode::<Value>(id_token, &DecodingKey::from_jwk(key).expect("a public key"), &rules).expect("a valid token").claims
+}
+
+async fn an_id_token_verifies_with_the_published_keys_and_says_what_it_must(app: TestApp) {
+    let (browser, rsa) = scene(&app).await;
+    let ec = app.client(json!({"skip_authorization": 1, "id_token_alg": "ES256"})).await;
+    let keys = keys(&app).await;
+    assert_eq!(keys.keys.len(), 4, "a current and a next key of each algorithm");
+    let challenge = TestClient::challenge();
+    for (client, algorithm) in [(&rsa, Algorithm::RS256), (&ec, Algorithm::ES256)] {
+        let asked = but(ordinary(client, &challenge, "openid email"), &[("nonce", "n-0S6")]);
+        let code = authorize(&browser, &asked).await.location_parameter("code").expect("a code");
+        let tokens = TokenPair::of(&client.exchange(&code).await);
+        let claims = verified(&keys, tokens.id_token.as_deref().expect("an id token"), &client.id, algorithm);
+        assert_eq!((&claims["iss"], &claims["nonce"], &claims["email"]), (&json!(app.url), &json!("n-0S6"), &json!("amina@example.com")));
+        assert!(claims["sub"].as_str().is_some_and(|sub| !sub.is_empty() && !sub.contains('@')), "{claims}");
+        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, tokens.access.as_bytes());
+        let at_hash = base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, &hash.as_ref()[..16]);
+        assert_eq!(claims["at_hash"], at_hash);
+        let number = |name: &str| claims[name].as_i64().expect(name);
+        assert_eq!(number("exp") - number("iat"), 3600);
+        assert!(number("auth_time") <= number("iat") && number("iat") - number("auth_time") < 60);
+    }
+}
+
+async fn claims_follow_the_scope(app: TestApp) {
+    let (browser, client) = scene_with(&app, json!({"scopes": "all openid profile email roles"})).await;
+    for (scope, present, absent) in [
+        ("openid", vec!["sub"], vec!["name", "email", "picture", "roles"]),
+        ("openid profile", vec!["sub", "name", "given_name"], vec!["email", "roles"]),
+        ("openid email", vec!["sub", "email"], vec!["name", "roles"]),
+        ("openid roles", vec!["sub", "roles"], vec!["name", "email"]),
+        ("openid all", vec!["sub", "name", "email", "roles"], vec![]),
+    ] {
+        let tokens = client.log_in(&browser, scope).await;
+        let info = client.holder(&tokens.access).get(&format!("{OAUTH}.openid_profile")).send().await.expect_status(200).json();
+        let claims = verified(&keys(&app).await, tokens.id_token.as_deref().expect("an id token"), &client.id, Algorithm::RS256);
+        for (claims, source) in [(&info, "userinfo"), (&claims, "id token")] {
+            assert!(present.iter().all(|name| claims.get(name).is_some()), "{scope} {source}: {claims}");
+            assert!(absent.iter().all(|name| claims.get(name).is_none()), "{scope} {source}: {claims}");
+        }
+        assert_eq!((&info["sub"], &info["iss"]), (&claims["sub"], &json!(app.url)));
+    }
+}
+
+async fn userinfo_wants_a_token_with_openid_or_all(app: TestApp) {
+    let (browser, client) = scene_with(&app, json!({"scopes": "all openid profile email read"})).await;
+    let url = format!("{OAUTH}.openid_profile");
+    let all = client.log_in(&browser, "all").await;
+    let reply = client.holder(&all.access).get(&url).send().await.expect_status(200);
+    let body = reply.json();
+    let members: Vec<&String> = body.as_object().expect("an object").keys().collect();
+    assert_eq!(members, ["sub", "name", "given_name", "family_name", "email", "picture", "roles", "iss"]);
+    client.holder(&all.access).post(&url).send().await.expect_status(200);
+
+    let narrow = client.log_in(&browser, "email").await;
+    let refused = client.holder(&narrow.access).get(&url).send().await.expect_status(403);
+    assert!(
+        refused
+            .header("www-authenticate")
+            .is_some_and(|challenge| challenge.contains("insufficient_scope") && challenge.contains("openid"))
+    );
+    for caller in [app.anonymous(), browser, client.holder("ost_at_0123456789012345678901234567890123456789012")] {
+        let refused = caller.get(&url).send().await.expect_status(401);
+        assert!(
+            refused
+                .header("www-authenticate")
+                .is_some_and(|challenge| challenge.starts_with("Bearer ") && challenge.contains("resource_metadata="))
+        );
+        assert_eq!(refused.error().as_deref(), Some("invalid_token"));
+    }
+}
+
+async fn a_rotation_keeps_old_id_tokens_verifiable(app: TestApp) {
+    use ostiary::domain::client::SigningAlgorithm;
+    use ostiary::secrets::SealKey;
+    use ostiary::store::signing_keys::KeyState;
+
+    let (browser, client) = scene(&app).await;
+    let before = client.log_in(&browser, "openid").await.id_token.expect("an id token");
+    let db = app.db().clone();
+    let seal: SealKey = app.env().seal.clone();
+    let now = app.env().clock.now();
+    let fresh = ostiary::oidc::keys::make(&seal, now, SigningAlgorithm::Rs256, KeyState::Next);
+    let published = keys(&app).await;
+    db.write("rotate", move |conn, effects| ostiary::oidc::keys::rotate(conn, effects, now, &fresh)).await.expect("rotated");
+    // The server hears of it by itself.
+    let mut after = client.log_in(&browser, "openid").await.id_token.expect("an id token");
+    for _ in 0..50 {
+        if jsonwebtoken::decode_header(&after).expect("a header").kid != jsonwebtoken::decode_header(&before).expect("a header").kid {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        after = client.log_in(&browser, "openid").await.id_token.expect("an id token");
+    }
+    let kid = |token: &str| jsonwebtoken::decode_header(token).expect("a header").kid.expect("a key id");
+    assert_ne!(kid(&before), kid(&after));
+    assert!(published.find(&kid(&after)).is_some(), "the new key was published before it signed");
+    for token in [&before, &after] {
+        verified(&keys(&app).await, token, &client.id, Algorithm::RS256);
+    }
+}

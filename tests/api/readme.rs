@@ -1,0 +1,64 @@
+//! The README's walk, executed as it is printed.
+
+use std::process::Command;
+
+use crate::support::Backend;
+use crate::support::process::{Demo, Outcome};
+use crate::support::run;
+
+/// Where the README says the demo listens.
+const PRINTED: &str = "127.0.0.1:8000";
+
+#[test]
+fn the_walk_with_curl_works_as_it_is_printed() {
+    run(Backend::Sqlite, walk);
+}
+
+async fn walk(_: Backend) {
+    let blocks = blocks("## The whole login with curl");
+    assert!(blocks.len() >= 8, "the walk has its steps: {}", blocks.len());
+    let demo = Demo::start().await;
+    let host = demo.issuer.strip_prefix("http://").expect("plain HTTP on loopback");
+    let script = format!("set -euo pipefail\n{}", blocks.join("\n").replace(PRINTED, host));
+    let mut bash = Command::new("bash");
+    bash.args(["-c", &script]).current_dir(demo.directory());
+    // Twice in one demo: nothing in it may work only the first time.
+    for _ in 0..2 {
+        let outcome = Outcome::of(&mut bash, "");
+        assert_eq!(outcome.code, Some(0), "{}\n{}", outcome.out, outcome.errors);
+        assert_eq!(outcome.out.lines().last(), Some("revoked: 401"), "{}", outcome.out);
+        for shown in
+            ["asks for access to your account", "http://127.0.0.1:9000/callback?code=ost_ac_", "Carla", "Thank whoever", "\"active\":true"]
+        {
+            assert!(outcome.out.contains(shown), "{shown:?} is not in {}", outcome.out);
+        }
+    }
+}
+
+#[test]
+fn every_page_that_the_readme_links_exists() {
+    let text = readme();
+    let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).filter(|link| !link.starts_with("http"));
+    let mut count = 0;
+    for link in links {
+        assert!(root().join(link).exists(), "{link}");
+        count += 1;
+    }
+    assert!(count > 0);
+}
+
+fn root() -> &'static std::path::Path {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn readme() -> String {
+    std::fs::read_to_string(root().join("README.md")).expect("README.md")
+}
+
+/// The shell blocks of a section.
+fn blocks(heading: &str) -> Vec<String> {
+    let text = readme();
+    let section = text.split_once(&format!("{heading}\n")).expect("the section").1;
+    let section = section.split("\n## ").next().expect("split yields one part at least");
+    section.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).map(str::to_owned).collect()
+}
