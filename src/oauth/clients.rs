@@ -3,10 +3,12 @@
 
 use super::grants::{AUTHORIZATION_CODE, CLIENT_CREDENTIALS, GRANTS, REFRESH_TOKEN};
 use crate::audit::{self, AuditEvent};
+use crate::auth::Caller;
 use crate::cx::Cx;
 use crate::domain::Scope;
 use crate::domain::client::{AuthMethod, Client, SigningAlgorithm, check_redirect_uri};
-use crate::error::AppError;
+use crate::domain::user::{ADMINISTRATOR, GUEST};
+use crate::error::{AppError, Denied};
 use crate::secrets::{SecretHash, mint};
 use crate::store::clients::{self, ClientRecord};
 use crate::store::epochs::{self, EVERYBODY};
@@ -151,6 +153,16 @@ pub fn rotate_secret(cx: &mut Cx, client_id: &str, by: &str) -> Result<String, A
     Ok(secret)
 }
 
+/// [`rotate_secret`] for a caller, whose own reach the client must not exceed.
+///
+/// # Errors
+/// As [`rotate_secret`] and [`require_reach`].
+pub fn rotate_secret_for(cx: &mut Cx, caller: &Caller, client_id: &str) -> Result<String, AppError> {
+    let client = clients::find_client(cx.conn, client_id)?.ok_or_else(|| AppError::not_found("OAuth Client", client_id))?;
+    require_reach(caller, &client)?;
+    rotate_secret(cx, client_id, caller.name())
+}
+
 /// Removes a client. While a token of it is in force that is refused, unless `force` ends them first.
 ///
 /// # Errors
@@ -173,6 +185,27 @@ pub fn remove(cx: &mut Cx, client_id: &str, by: &str, force: bool) -> Result<(),
         return Err(AppError::not_found("OAuth Client", client_id));
     }
     note(cx, client_id, by, "removed")
+}
+
+/// Refuses a client that would reach further than the one who registers it: its tokens act as its
+/// service account, with its scopes (design: "Credentials are guarded").
+///
+/// # Errors
+/// [`Denied`] for Administrator as service account, and for scopes or users beyond a scoped caller's own.
+pub fn require_reach(caller: &Caller, client: &Client) -> Result<(), AppError> {
+    let refuse = |text: &str| Err(AppError::NotPermitted(Denied::Because(text.into())));
+    let user = client.user.as_deref();
+    if user.is_some_and(|user| user == ADMINISTRATOR || user == GUEST) && !caller.is_administrator() {
+        return refuse("Only Administrator can make a client that acts as a standard user");
+    }
+    let Some(scope) = &caller.scope else { return Ok(()) };
+    if !scope.covers(&client.scope) {
+        return refuse("A client cannot have scopes that the credential registering it lacks");
+    }
+    if user.is_some_and(|user| user != caller.name()) {
+        return refuse("A scoped credential can register a client for its own user only");
+    }
+    Ok(())
 }
 
 fn give_secret(cx: &mut Cx, client_id: &str) -> Result<String, AppError> {
