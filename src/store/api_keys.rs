@@ -57,7 +57,7 @@ pub fn find_by_key(conn: &mut Conn, key: &str) -> Result<Option<(ApiKey, SecretF
             api_keys::secret_hash,
             api_keys::secret_kind,
         ))
-        .first(conn)
+        .get_result(conn)
         .optional()?;
     row.map(to_domain).transpose()
 }
@@ -70,7 +70,7 @@ pub fn find_key_of(conn: &mut Conn, user: &str, name: &str) -> Result<Option<Str
     Ok(api_keys::table
         .filter(api_keys::user_name.eq(user).and(api_keys::name.eq(name)))
         .select(api_keys::api_key)
-        .first(conn)
+        .get_result(conn)
         .optional()?)
 }
 

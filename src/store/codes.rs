@@ -58,7 +58,7 @@ pub fn find_by_hash(conn: &mut Conn, hash: &SecretHash) -> Result<Option<(Author
             (codes::state, codes::spent_at, codes::grant_id),
             users::enabled,
         ))
-        .first(conn)
+        .get_result(conn)
         .optional()?;
     row.map(to_domain).transpose()
 }
