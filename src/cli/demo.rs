@@ -58,7 +58,7 @@ pub(super) fn run(settings: Config) -> Result<(), String> {
     config.log = settings.log;
     config.database.url = format!("sqlite://{}", directory.0.join("demo.db").display());
     config.security.admin_password = Some(SecretString::from(ADMINISTRATOR_PASSWORD));
-    app::serve(config, Parts::default(), |application| furnish(application))
+    app::serve(config, Parts::default(), furnish)
 }
 
 /// Fills the database, starts the sample app beside the server, and says what to try.
