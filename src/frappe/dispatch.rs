@@ -205,6 +205,11 @@ impl<'a> Incoming<'a> {
         if verb == Verb::Options {
             return Ok((Reply::response(HttpResponse::Ok().finish()), None));
         }
+        if verb == Verb::Post && !self.request.query_string().is_empty() {
+            // Frappe's words. Addresses end up in logs, and these parameters are secrets (RFC 6749 section 2.3.1).
+            let body = r#"{"error":"invalid_request","error_description":"URL query parameters are not allowed"}"#;
+            return Ok((Reply::response(respond::json_no_store(StatusCode::BAD_REQUEST, body)), None));
+        }
         let params = self.params(payload, MAX_ANONYMOUS_BODY).await?;
         let call = self.call(Identity::guest(false), params, verb);
         Ok((call_method(target, call).await?, None))
