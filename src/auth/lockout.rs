@@ -158,7 +158,14 @@ mod tests {
     use super::*;
 
     fn lockout() -> Lockout {
-        Lockout::new(|limit| Limit::default_quota(limit))
+        Lockout::new(Limit::default_quota)
+    }
+
+    fn begin(lockout: &Lockout, account: &str, address: IpAddr) -> Attempt {
+        match lockout.begin(account, address) {
+            Ok(attempt) => attempt,
+            Err(error) => panic!("should be open: {error}"),
+        }
     }
 
     const HOME: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
@@ -168,7 +175,7 @@ mod tests {
     fn ten_failures_lock_that_address_and_nobody_elsewhere() {
         let lockout = lockout();
         for _ in 0..10 {
-            lockout.begin("alice", ELSEWHERE).ok().expect("still open").failed();
+            begin(&lockout, "alice", ELSEWHERE).failed();
         }
         assert!(
             matches!(lockout.begin("alice", ELSEWHERE), Err(AppError::Locked { retry_after }) if retry_after > Duration::from_secs(50))
@@ -180,7 +187,7 @@ mod tests {
     #[test]
     fn parallel_guesses_are_counted_while_they_run() {
         let lockout = lockout();
-        let running: Vec<_> = (0..10).map(|_| lockout.begin("alice", HOME).ok().expect("room for ten")).collect();
+        let running: Vec<_> = (0..10).map(|_| begin(&lockout, "alice", HOME)).collect();
         assert!(lockout.begin("alice", HOME).is_err());
         drop(running);
         assert!(lockout.begin("alice", HOME).is_ok());
@@ -190,11 +197,11 @@ mod tests {
     fn a_right_password_forgets_earlier_failures() {
         let lockout = lockout();
         for _ in 0..9 {
-            lockout.begin("alice", HOME).ok().expect("open").failed();
+            begin(&lockout, "alice", HOME).failed();
         }
-        lockout.begin("alice", HOME).ok().expect("open").succeeded();
+        begin(&lockout, "alice", HOME).succeeded();
         for _ in 0..10 {
-            lockout.begin("alice", HOME).ok().expect("counting starts anew").failed();
+            begin(&lockout, "alice", HOME).failed();
         }
     }
 }

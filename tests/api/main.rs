@@ -16,3 +16,4 @@ mod oauth;
 mod parity;
 mod readme;
 mod support;
+mod two_processes;

@@ -46,11 +46,6 @@ impl Setup {
         self
     }
 
-    /// A second application on the same database, with a clock of its own.
-    pub fn beside(app: &TestApp) -> Self {
-        Self { config: app.config.clone(), database: Arc::clone(&app.database), clock: Arc::default() }
-    }
-
     /// Starts it.
     pub async fn start(self) -> TestApp {
         let Self { config, database, clock } = self;
@@ -74,7 +69,7 @@ impl Setup {
             })
             .expect("a thread");
         let (url, db, env, stop) = started.recv().expect("the server reports").expect("the server starts");
-        TestApp { site: Site::at(&url), url, db: Some(db), env: Some(env), config, clock, stop: Some((stop, thread)), database }
+        TestApp { site: Site::at(&url), url, db: Some(db), env: Some(env), clock, stop: Some((stop, thread)), database }
     }
 }
 
@@ -94,7 +89,6 @@ impl Given for TestApp {
 pub struct TestApp {
     pub url: String,
     site: Site,
-    config: Config,
     clock: Arc<AtomicI64>,
     db: Option<Db>,
     env: Option<Arc<Env>>,
