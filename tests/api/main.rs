@@ -13,4 +13,5 @@ mod frappe;
 mod oauth;
 mod parity;
 mod readme;
+mod resource;
 mod support;
