@@ -2,7 +2,10 @@
 
 mod filters;
 mod list;
+mod permissions;
+mod roles;
 mod todo;
+mod users;
 
 use serde_json::{Map, Value, json};
 
