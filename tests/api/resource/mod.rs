@@ -2,8 +2,10 @@
 
 mod filters;
 mod list;
+mod oauth_client;
 mod permissions;
 mod roles;
+mod scopes;
 mod todo;
 mod users;
 
