@@ -15,5 +15,6 @@ mod frappe;
 mod oauth;
 mod parity;
 mod readme;
+mod resource;
 mod support;
 mod two_processes;
