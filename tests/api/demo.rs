@@ -45,10 +45,14 @@ async fn refusals(_: Backend) {
     let denied = answer(&demo, &browser, "deny").await;
     assert!(browser.get(&denied).send().await.expect_status(200).text().contains("You said no"));
 
-    let strangers = [("state", "another"), ("iss", "https://evil.example"), ("code", "ost_ac_made_up")];
-    for (what, value) in strangers {
+    let strangers: [(&str, fn(&mut url::Url)); 3] = [
+        ("state", |url| replace(url, "state", "another")),
+        ("issuer", |url| replace(url, "iss", "https://evil.example")),
+        ("code", |url| replace(url, "code", "ost_ac_made_up")),
+    ];
+    for (what, spoil) in strangers {
         let mut callback = url::Url::parse(&answer(&demo, &browser, "allow").await).expect("a URL");
-        replace(&mut callback, what, value);
+        spoil(&mut callback);
         let reply = browser.get(callback.as_str()).send().await;
         assert!(matches!(reply.status, 400 | 502), "{what}: {} {}", reply.status, reply.text());
         assert!(home(&demo, &browser).await.contains("Log in with Ostiary"), "{what}");

@@ -14,7 +14,6 @@ mod faults;
 mod frappe;
 mod oauth;
 mod parity;
+mod processes;
 mod readme;
-mod resource;
 mod support;
-mod two_processes;
