@@ -18,4 +18,3 @@ mod processes;
 mod readme;
 mod resource;
 mod support;
-mod two_processes;

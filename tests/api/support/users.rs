@@ -125,6 +125,13 @@ impl TestUser {
     pub fn basic(&self) -> Caller {
         self.anonymous.with_authorization(format!("Basic {}", STANDARD.encode(format!("{}:{}", self.name, self.password))))
     }
+
+    /// With an access token of this scope, bought by a trusted client of its own.
+    pub async fn bearer(&self, site: &Site, scope: &str) -> Caller {
+        let client = site.client(json!({ "scopes": scope, "skip_authorization": 1 })).await;
+        let tokens = client.log_in(&self.cookie().await, scope).await;
+        self.anonymous.with_authorization(format!("Bearer {}", tokens.access))
+    }
 }
 
 /// A registered OAuth client.
