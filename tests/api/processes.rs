@@ -22,7 +22,8 @@ async fn what_one_process_revokes_another_refuses_within_a_second(backend: Backe
     let bearer = there.anonymous().with_authorization(format!("Bearer {token}"));
     let api_key = there.anonymous().with_authorization(format!("token {key}:{secret}"));
     let session = there.existing_user(&amina.name, &amina.password).cookie().await;
-    for caller in [&bearer, &api_key, &session] {
+    let open = amina.bearer(&here, "all").await;
+    for caller in [&bearer, &api_key, &session, &open] {
         // Twice: the second answer comes from the cache.
         caller.whoami().await.expect_status(200);
         caller.whoami().await.expect_status(200);
@@ -33,6 +34,7 @@ async fn what_one_process_revokes_another_refuses_within_a_second(backend: Backe
     api_key.whoami().await.expect_status(200);
 
     here.administrator().await.put("/api/resource/User/amina@example.com").json(&json!({ "enabled": 0 })).send().await.expect_status(200);
+    open.whoami().await.expect_status(401);
     refused_within_a_second("API key", &api_key).await;
     refused_within_a_second("session", &session).await;
 }

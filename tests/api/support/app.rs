@@ -20,7 +20,8 @@ pub const ADMIN_PASSWORD: &str = "correct horse battery staple 42";
 /// The seal key of every test on Postgres: 32 bytes, base64. SQLite keeps a key file beside the database.
 pub const SEAL_KEY: &str = "b3N0aWFyeS10ZXN0LXNlYWwta2V5LTMyLWJ5dGVzISE=";
 
-/// A test application before its start.
+/// A test application before its start. A copy of it is another process on the same database.
+#[derive(Clone)]
 pub struct Setup {
     config: Config,
     database: Arc<Database>,
