@@ -16,4 +16,5 @@ mod oauth;
 mod parity;
 mod processes;
 mod readme;
+mod resource;
 mod support;
