@@ -2,7 +2,7 @@
 //!
 //! A command reads its arguments, opens what it needs through `app`, calls a flow and prints.
 //! Secrets are read from a prompt or standard input, never from an argument, and printed once. To
-//! add a command: a file here, a variant of [`Command`].
+//! add a command: a file here, a variant of `Command`.
 
 mod backup;
 mod client;
