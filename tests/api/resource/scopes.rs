@@ -209,7 +209,9 @@ async fn credentials_take_their_scope_and_the_doctypes(app: TestApp) {
         "write:oauth_client",
     );
     let wide = administrators_app(&app, "all admin:credentials").await;
-    wide.post(CLIENT).json(&json!({ "app_name": "x", "default_redirect_uri": REDIRECT_URI })).send().await.expect_status(200);
+    let client = |scopes: &str| json!({ "app_name": "x", "default_redirect_uri": REDIRECT_URI, "scopes": scopes });
+    wide.post(CLIENT).json(&client("all openid")).send().await.expect_status(403);
+    wide.post(CLIENT).json(&client("all")).send().await.expect_status(200);
     wide.put(&path(USER, "new@example.com")).json(&json!({ "enabled": 0 })).send().await.expect_status(200);
 }
 
