@@ -51,7 +51,7 @@ struct Settings {
     /// sqlite://PATH or postgres://… [default: sqlite://ostiary.db]
     #[arg(long, global = true, value_name = "URL")]
     database_url: Option<String>,
-    /// URL that clients use; it is the issuer [default: http://<listen>]
+    /// URL that clients use; it is the issuer; without it, http:// and where it listens
     #[arg(long, global = true, value_name = "URL")]
     public_url: Option<String>,
     /// Certificate chain (PEM); read again on SIGHUP

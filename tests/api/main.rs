@@ -14,5 +14,6 @@ mod faults;
 mod frappe;
 mod oauth;
 mod parity;
+mod processes;
 mod readme;
 mod support;

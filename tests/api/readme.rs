@@ -2,9 +2,10 @@
 
 use std::process::Command;
 
-use crate::support::Backend;
+use ostiary::config::Config;
+
 use crate::support::process::{Demo, Outcome};
-use crate::support::run;
+use crate::support::{Backend, run};
 
 /// Where the README says the demo listens.
 const PRINTED: &str = "127.0.0.1:8000";
@@ -45,6 +46,20 @@ fn every_page_that_the_readme_links_exists() {
         count += 1;
     }
     assert!(count > 0);
+}
+
+#[test]
+fn the_settings_file_in_the_docs_has_every_default() {
+    let text = std::fs::read_to_string(root().join("docs/operating.md")).expect("docs/operating.md");
+    let block = text.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("the settings file");
+    let mut printed: Config = toml::from_str(block).expect("settings that are known");
+    // The printed example of a quota says what is the default anyway.
+    printed.limits.quotas.clear();
+    assert_eq!(format!("{printed:?}"), format!("{:?}", Config::default()));
+    let shown = |name: &str| block.lines().any(|line| line.trim_start_matches("# ").starts_with(&format!("{name} = ")));
+    for name in ["public_url", "tls_cert", "tls_key", "metrics_listen", "file"] {
+        assert!(shown(name), "{name}");
+    }
 }
 
 fn root() -> &'static std::path::Path {

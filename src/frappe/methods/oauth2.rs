@@ -37,7 +37,7 @@ pub fn authorize(call: Call<'_>) -> Answer<'_> {
 }
 
 /// By POST the answer of the consent page, or full parameters with a CSRF token as Frappe's own
-/// page sends them; by GET the same as [`authorize`]: a link alone never allows anything.
+/// page sends them; by GET the same as [`authorize()`]: a link alone never allows anything.
 pub fn approve(call: Call<'_>) -> Answer<'_> {
     Box::pin(async move {
         let request = authorize_request(&call);
@@ -199,9 +199,6 @@ fn authorization(call: &Call<'_>) -> Option<String> {
 /// The token endpoint (RFC 6749 section 3.2); a form or JSON.
 pub fn get_token(call: Call<'_>) -> Answer<'_> {
     Box::pin(async move {
-        if !call.request.query_string().is_empty() {
-            return Ok(Reply::response(door::refusal(&ProtocolError::invalid_request("URL query parameters are not allowed"))));
-        }
         let request = TokenRequest {
             params: Params::new(call.params.pairs()),
             authorization: authorization(&call),
