@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use ostiary::config::Config;
+
 use crate::support::Backend;
 use crate::support::process::{Demo, Outcome};
 use crate::support::run;
@@ -61,4 +63,24 @@ fn blocks(heading: &str) -> Vec<String> {
     let section = text.split_once(&format!("{heading}\n")).expect("the section").1;
     let section = section.split("\n## ").next().expect("split yields one part at least");
     section.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_settings_file_of_the_documents_holds_every_setting_at_its_default() {
+    let text = std::fs::read_to_string(root().join("docs/operating.md")).expect("docs/operating.md");
+    let file = text.split_once("```toml\n").and_then(|(_, rest)| rest.split("```").next()).expect("the settings file");
+    let shown: Config = toml::from_str(file).expect("it is accepted");
+    assert_eq!(format!("{shown:#?}"), format!("{:#?}", Config::default()));
+
+    // What has no default stands there as a comment; with it the file names every field there is.
+    let all: toml::Table = file.replace("\n# ", "\n").parse().expect("it is accepted with every line in force");
+    let printed = format!("{shown:?}");
+    for (section, fields) in &all {
+        for field in fields.as_table().expect("a section").keys() {
+            assert!(printed.contains(&format!("{field}: ")), "{section}.{field} is no setting");
+        }
+    }
+    let named: usize = all.values().filter_map(toml::Value::as_table).map(toml::Table::len).sum();
+    // `security.admin_password` and `security.seal_key` come from the environment alone; `Config` itself holds the sections.
+    assert_eq!(named, printed.matches(": ").count() - all.len() - 2, "{printed}");
 }
