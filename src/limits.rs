@@ -8,7 +8,7 @@ use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 
 use crate::config::LimitsConfig;
-use crate::domain::limit::Limit;
+use crate::domain::limit::{self as domain, Limit};
 use crate::error::AppError;
 
 type Keyed = RateLimiter<String, DashMapStateStore<String>, DefaultClock>;
@@ -26,18 +26,22 @@ pub struct Budget {
 }
 
 impl Limits {
+    /// What a limit is with these settings.
+    pub fn quota(config: &LimitsConfig, limit: Limit) -> domain::Quota {
+        let default = limit.default_quota();
+        let (count, period) =
+            config.quotas.get(limit.name()).map_or((default.count, default.period), |set| (set.count, Duration::from_secs(set.seconds)));
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to u32's range first")]
+        let count = (f64::from(count) * config.scale).clamp(1.0, f64::from(u32::MAX)) as u32;
+        domain::Quota { count, period }
+    }
+
     /// Builds all limiters from the settings.
     pub fn new(config: &LimitsConfig) -> Self {
         let limiters = Limit::ALL
             .into_iter()
             .map(|limit| {
-                let default = limit.default_quota();
-                let (count, period) = config
-                    .quotas
-                    .get(limit.name())
-                    .map_or((default.count, default.period), |set| (set.count, Duration::from_secs(set.seconds)));
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to u32's range first")]
-                let scaled = (f64::from(count) * config.scale).clamp(1.0, f64::from(u32::MAX)) as u32;
+                let domain::Quota { count: scaled, period } = Self::quota(config, limit);
                 let burst = NonZeroU32::new(scaled).unwrap_or(NonZeroU32::MIN);
                 // A period of zero, or less than a nanosecond each, cannot be counted.
                 let each = (period / scaled).max(Duration::from_nanos(1));

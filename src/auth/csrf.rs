@@ -59,7 +59,8 @@ fn is_own(rules: &Rules<'_>, facts: &RequestFacts<'_>, origin: &str) -> bool {
 
 fn is_listed(security: &SecurityConfig, origin: &str) -> bool {
     let lists = security.allow_cors.iter().chain(&security.allowed_referrers);
-    lists.into_iter().any(|listed| listed == origin || listed == "*")
+    // `*` lets any origin read, as in Frappe, but never write.
+    lists.into_iter().any(|listed| listed == origin)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::documents;
 use crate::app::{self, Application, Parts, Workshop};
@@ -49,6 +50,7 @@ pub(super) fn run(settings: Config) -> Result<(), String> {
     }
     let _log = telemetry::start(&settings.log).map_err(|error| error.to_string())?;
     let directory = ThrowAway::make()?;
+    end_on_signals(directory.0.clone())?;
     // Nothing else of the settings: a demo must not touch a real database or seal with a real key.
     let mut config = Config::default();
     config.server.listen = listen;
@@ -56,12 +58,11 @@ pub(super) fn run(settings: Config) -> Result<(), String> {
     config.log = settings.log;
     config.database.url = format!("sqlite://{}", directory.0.join("demo.db").display());
     config.security.admin_password = Some(SecretString::from(ADMINISTRATOR_PASSWORD));
-    app::serve(config, Parts::default(), |application| furnish(application))
+    app::serve(config, Parts::default(), furnish)
 }
 
 /// Fills the database, starts the sample app beside the server, and says what to try.
 fn furnish(application: &Application) -> Result<(), String> {
-    end_on_hangup(application);
     let workshop = Workshop { db: application.db().clone(), env: application.env(), first_password: None };
     let listener = listen_beside(application.address())?;
     let app_origin = format!("http://{}", listener.local_addr().map_err(|error| error.to_string())?);
@@ -145,16 +146,25 @@ fn welcome(issuer: &str, app_origin: &str, database: &str) -> String {
     text
 }
 
-/// A closed terminal ends the demo like Ctrl-C does, so that its database goes too.
-fn end_on_hangup(application: &Application) {
-    let stop = application.stop_handle();
-    if let Ok(mut hangups) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) {
-        tokio::spawn(async move {
-            if hangups.recv().await.is_some() {
-                stop.stop(false).await;
+/// Removes the directory and ends the program on SIGINT, SIGTERM and SIGHUP (a closed terminal). From
+/// the first moment on, which is before there is a server to hear them; a demo has nothing to finish.
+fn end_on_signals(directory: PathBuf) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(|error| error.to_string())?;
+    let entered = runtime.enter();
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    let signals: Result<Vec<_>, _> = kinds.into_iter().map(signal).collect();
+    for mut signal in signals.map_err(|error| error.to_string())? {
+        let directory = directory.clone();
+        runtime.spawn(async move {
+            if signal.recv().await.is_some() {
+                let _ = std::fs::remove_dir_all(&directory);
+                std::process::exit(0);
             }
         });
     }
+    drop(entered);
+    let wait = move || runtime.block_on(std::future::pending::<()>());
+    std::thread::Builder::new().name("signals".into()).spawn(wait).map(drop).map_err(|error| error.to_string())
 }
 
 /// A directory that goes away with the demo.

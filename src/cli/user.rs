@@ -11,6 +11,7 @@ use crate::app::Workshop;
 use crate::audit::{self, AuditEvent};
 use crate::auth::keys;
 use crate::config::Config;
+use crate::domain::Instant;
 use crate::domain::user::{ADMINISTRATOR, GUEST, fold_name};
 use crate::error::AppError;
 use crate::store::{api_keys, epochs, users};
@@ -186,10 +187,12 @@ fn keys_of(workshop: &Workshop, arguments: &Keys) -> Result<String, String> {
             false => Err(format!("{name} has no key of that name")),
         };
     }
-    let shown =
-        |at: Option<crate::domain::Instant>| at.map_or_else(|| "-".to_owned(), |at| at.naive_utc().format("%Y-%m-%d %H:%M").to_string());
     let found = workshop.read(|cx| Ok(api_keys::list_keys_of(cx.conn, &name)?)).map_err(super::refusal)?;
-    let rows: Vec<[String; 4]> = found.into_iter().map(|(name, key, made, used)| [name, key, shown(Some(made)), shown(used)]).collect();
+    let shown = |at: Instant| at.naive_utc().format("%Y-%m-%d %H:%M").to_string();
+    let rows: Vec<[String; 4]> = found
+        .into_iter()
+        .map(|key| [key.name, key.key, shown(key.created), key.last_used_at.map_or_else(|| "-".to_owned(), shown)])
+        .collect();
     Ok(table(["name", "api key", "made", "last used"], &rows, "No API keys; make a pair with --new"))
 }
 

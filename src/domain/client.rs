@@ -132,7 +132,9 @@ impl Client {
     pub fn may_skip_consent(&self, redirect_uri: &str) -> bool {
         let exact_https =
             redirect_uri.starts_with("https://") && loopback_split(redirect_uri).is_none() && !has_loopback_host(redirect_uri);
-        !self.auth_method.is_public() || exact_https
+        // An old integration may come without its secret, so it proves no more than a public client.
+        let proves_itself = !self.auth_method.is_public() && !self.legacy_no_pkce;
+        proves_itself || exact_https
     }
 }
 

@@ -3,7 +3,7 @@
 
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::http::{Method as HttpMethod, StatusCode};
-use actix_web::web::{Bytes, Payload};
+use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
 use percent_encoding::percent_decode_str;
 
@@ -14,6 +14,7 @@ use super::{envelope, resource_v1};
 use crate::auth::{Identity, RequestFacts, csrf};
 use crate::domain::limit::Limit;
 use crate::error::{AppError, Denied};
+use crate::http::arrival;
 use crate::http::body::{self, BodyError};
 use crate::http::cookies::{self, CookieChange};
 use crate::http::cors::{self, Sharing};
@@ -110,18 +111,21 @@ async fn handle(
     facts: RequestFacts<'_>,
     log: &mut RequestLog,
 ) -> HttpResponse {
-    let arrived_at = state.env.clock.now();
+    let arrived_at = arrival::stamp(&state.env.clock);
     let target = Target::of_path(request.path());
     let door = target.as_ref().map_or(Door::Frappe, Target::door);
-    let mut response = match body::read(request, payload, state.env.config.server.max_body).await {
-        Err(error) => {
-            log.cause = Some(format!("{error:?}"));
+    let mut incoming = Incoming { state, request, facts, arrived_at, log, session_expired: false };
+    let outcome = match target {
+        Ok(target) => incoming.answer(target, payload).await,
+        Err(error) => Err(Failure::App(error)),
+    };
+    let session_expired = incoming.session_expired;
+    let mut response = match outcome {
+        Ok((reply, identity)) => finish_reply(state, request, door, Ok((reply, identity)), session_expired, log),
+        Err(Failure::App(error)) => finish_reply(state, request, door, Err(error), session_expired, log),
+        Err(Failure::Body(error)) => {
+            log.cause = Some(error.to_string());
             body_error(state, error, door)
-        }
-        Ok(body) => {
-            let mut session_expired = false;
-            let outcome = answer(state, request, facts, target, &body, arrived_at, log, &mut session_expired).await;
-            finish_reply(state, request, door, outcome, session_expired, log)
         }
     };
     let sharing = match door {
@@ -136,6 +140,7 @@ fn body_error(state: &State, error: BodyError, door: Door) -> HttpResponse {
     let status = match error {
         BodyError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         BodyError::Broken => StatusCode::BAD_REQUEST,
+        BodyError::TooSlow => StatusCode::REQUEST_TIMEOUT,
     };
     if door != Door::Frappe {
         return respond::json_no_store(
@@ -151,70 +156,122 @@ fn body_error(state: &State, error: BodyError, door: Door) -> HttpResponse {
     response
 }
 
-#[expect(clippy::too_many_arguments, reason = "the parts of one request, taken apart by the caller")]
-async fn answer(
-    state: &State,
-    request: &HttpRequest,
-    facts: RequestFacts<'_>,
-    target: Result<Target, AppError>,
-    body: &Bytes,
+/// Largest body of a caller who proved nothing; real ones send a few fields.
+const MAX_ANONYMOUS_BODY: usize = 1024 * 1024;
+
+/// Why a request ended without an answer of its handler.
+enum Failure {
+    App(AppError),
+    Body(BodyError),
+}
+
+impl From<AppError> for Failure {
+    fn from(error: AppError) -> Self {
+        Self::App(error)
+    }
+}
+
+impl From<BodyError> for Failure {
+    fn from(error: BodyError) -> Self {
+        Self::Body(error)
+    }
+}
+
+/// One request on its way in. Its body is read last: limits and credentials come first, so that a
+/// stranger cannot make us hold what it sends.
+struct Incoming<'a> {
+    state: &'a State,
+    request: &'a HttpRequest,
+    facts: RequestFacts<'a>,
     arrived_at: crate::domain::Instant,
-    log: &mut RequestLog,
-    session_expired: &mut bool,
-) -> Result<(Reply, Option<Identity>), AppError> {
-    let verb = Verb::of(request.method());
-    let mut target = target?;
-    let door = target.door();
-    log.route = target.route();
-    if let Door::OAuth(_) = door {
-        // An Authorization header here is the client's own; a user's credentials are not looked at.
-        state.env.limits.check(Limit::Request, &crate::auth::address::limit_key(facts.address))?;
+    log: &'a mut RequestLog,
+    session_expired: bool,
+}
+
+impl<'a> Incoming<'a> {
+    async fn answer(&mut self, target: Target, payload: &mut Payload) -> Result<(Reply, Option<Identity>), Failure> {
+        self.log.route = target.route();
+        if let Door::OAuth(_) = target.door() {
+            self.answer_client(&target, payload).await
+        } else {
+            self.answer_user(target, payload).await
+        }
+    }
+
+    /// An OAuth endpoint: an `Authorization` header here is the client's own; a user's credentials are not looked at.
+    async fn answer_client(&mut self, target: &Target, payload: &mut Payload) -> Result<(Reply, Option<Identity>), Failure> {
+        self.count_address()?;
+        let verb = Verb::of(self.request.method());
         if verb == Verb::Options {
             return Ok((Reply::response(HttpResponse::Ok().finish()), None));
         }
-        let params = Params::read(request, body)?;
-        let call = Call { state, request, facts, identity: Identity::guest(false), params, verb, arrived_at };
-        return Ok((call_method(&target, call).await?, None));
-    }
-    let identity = match state.identify(&facts).await {
-        Ok(identity) => identity,
-        Err(error) => {
-            // Guessing credentials is counted like everything else.
-            state.env.limits.check(Limit::Request, &crate::auth::address::limit_key(facts.address))?;
-            return Err(error);
+        if verb == Verb::Post && !self.request.query_string().is_empty() {
+            // Frappe's words. Addresses end up in logs, and these parameters are secrets (RFC 6749 section 2.3.1).
+            let body = r#"{"error":"invalid_request","error_description":"URL query parameters are not allowed"}"#;
+            return Ok((Reply::response(respond::json_no_store(StatusCode::BAD_REQUEST, body)), None));
         }
-    };
-    *session_expired = identity.session_expired;
-    log.scheme = identity.caller.via.as_str();
-    if identity.caller.is_guest() {
-        state.env.limits.check(Limit::Request, &crate::auth::address::limit_key(facts.address))?;
-    } else {
-        log.caller = Some(identity.caller.name().to_owned());
-        state.env.limits.check(Limit::Request, identity.caller.name())?;
+        let params = self.params(payload, MAX_ANONYMOUS_BODY).await?;
+        let call = self.call(Identity::guest(false), params, verb);
+        Ok((call_method(target, call).await?, None))
     }
-    if verb == Verb::Options {
-        return Ok((Reply::response(HttpResponse::Ok().content_type("text/plain; charset=utf-8").finish()), None));
+
+    async fn answer_user(&mut self, mut target: Target, payload: &mut Payload) -> Result<(Reply, Option<Identity>), Failure> {
+        let identity = match self.state.identify(&self.facts).await {
+            Ok(identity) => identity,
+            Err(error) => {
+                // Guessing credentials is counted like everything else.
+                self.count_address()?;
+                return Err(error.into());
+            }
+        };
+        self.session_expired = identity.session_expired;
+        self.log.scheme = identity.caller.via.as_str();
+        let mut limit = self.state.env.config.server.max_body;
+        if identity.caller.is_guest() {
+            self.count_address()?;
+            limit = limit.min(MAX_ANONYMOUS_BODY);
+        } else {
+            self.log.caller = Some(identity.caller.name().to_owned());
+            self.state.env.limits.check(Limit::Request, identity.caller.name())?;
+        }
+        let verb = Verb::of(self.request.method());
+        if verb == Verb::Options {
+            return Ok((Reply::response(HttpResponse::Ok().content_type("text/plain; charset=utf-8").finish()), None));
+        }
+        let mut params = self.params(payload, limit).await?;
+        if self.request.path() == "/" {
+            let command = params.take_text("cmd").unwrap_or_default();
+            target = Target::of_method(&command);
+            self.log.route = target.route();
+        }
+        let field = params.take_text("csrf_token");
+        csrf::check(&self.state.csrf_rules(), &identity, &self.facts, field.as_deref())?;
+        let keep = identity.clone();
+        let call = self.call(identity, params, verb);
+        let reply = match target {
+            Target::Method(_) => call_method(&target, call).await?,
+            // Frappe answers a guest 403 for a name it might know and 417 for one it cannot know.
+            Target::UnknownMethod(name) if is_internal(&name) => return Err(AppError::NotPermitted(Denied::Method(name)).into()),
+            Target::UnknownMethod(name) => return Err(AppError::NoSuchMethod(name).into()),
+            Target::Resource { doctype, name } => resource_v1::handle(call, doctype, name).await?,
+            Target::Nothing => return Err(AppError::NoSuchPath.into()),
+        };
+        Ok((reply, Some(keep)))
     }
-    let mut params = Params::read(request, body)?;
-    if request.path() == "/" {
-        let command = params.take_text("cmd").unwrap_or_default();
-        target = Target::of_method(&command);
-        log.route = target.route();
+
+    fn count_address(&self) -> Result<(), AppError> {
+        let key = crate::auth::address::limit_key(self.facts.address);
+        self.state.env.limits.check(Limit::Request, &key).map(|_| ())
     }
-    let rules = csrf::Rules { security: &state.env.config.security, seal: &state.env.seal, public_url: state.env.public_url.as_str() };
-    let field = params.take_text("csrf_token");
-    csrf::check(&rules, &identity, &facts, field.as_deref())?;
-    let keep = identity.clone();
-    let call = Call { state, request, facts, identity, params, verb, arrived_at };
-    let reply = match target {
-        Target::Method(_) => call_method(&target, call).await?,
-        // Frappe answers a guest 403 for a name it might know and 417 for one it cannot know.
-        Target::UnknownMethod(name) if is_internal(&name) => return Err(AppError::NotPermitted(Denied::Method(name))),
-        Target::UnknownMethod(name) => return Err(AppError::NoSuchMethod(name)),
-        Target::Resource { doctype, name } => resource_v1::handle(call, doctype, name).await?,
-        Target::Nothing => return Err(AppError::NoSuchPath),
-    };
-    Ok((reply, Some(keep)))
+
+    async fn params(&self, payload: &mut Payload, limit: usize) -> Result<Params, Failure> {
+        let body = body::read(self.request, payload, limit).await?;
+        Ok(Params::read(self.request, &body)?)
+    }
+
+    fn call(&self, identity: Identity, params: Params, verb: Verb) -> Call<'a> {
+        Call { state: self.state, request: self.request, facts: self.facts, identity, params, verb, arrived_at: self.arrived_at }
+    }
 }
 
 /// Functions of Frappe that exist but are no API methods (transcript 296).

@@ -1,24 +1,32 @@
 //! Request bodies, read within bounds.
 
+use std::time::{Duration, Instant};
+
 use actix_web::HttpRequest;
 use actix_web::http::header;
 use actix_web::web::{Bytes, BytesMut, Payload};
 
 use crate::error::AppError;
 
-/// A body larger than the limit, or one that broke off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How long the next piece of a body may take.
+const PIECE: Duration = Duration::from_secs(10);
+/// How long a whole body may take.
+const WHOLE: Duration = Duration::from_secs(60);
+
+/// A body that was not read to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
+    #[error("request body is too large")]
     TooLarge,
+    #[error("request body broke off")]
     Broken,
+    #[error("request body came too slowly")]
+    TooSlow,
 }
 
 impl From<BodyError> for AppError {
     fn from(error: BodyError) -> Self {
-        match error {
-            BodyError::TooLarge => AppError::InvalidData("request body is too large".into()),
-            BodyError::Broken => AppError::InvalidData("request body broke off".into()),
-        }
+        AppError::InvalidData(error.to_string())
     }
 }
 
@@ -35,7 +43,11 @@ pub async fn read(request: &HttpRequest, payload: &mut Payload, limit: usize) ->
         return Ok(Bytes::new());
     }
     let mut body = BytesMut::with_capacity(declared.unwrap_or(0).min(64 * 1024));
-    while let Some(chunk) = next(payload).await {
+    let begun = Instant::now();
+    while let Some(chunk) = tokio::time::timeout(PIECE, next(payload)).await.map_err(|_| BodyError::TooSlow)? {
+        if begun.elapsed() > WHOLE {
+            return Err(BodyError::TooSlow);
+        }
         let chunk = chunk.map_err(|_| BodyError::Broken)?;
         if body.len() + chunk.len() > limit {
             return Err(BodyError::TooLarge);

@@ -4,6 +4,7 @@
 //! into plain facts; [`body`] and [`params`] read bodies within bounds; [`login`] and [`gate`] check passwords; [`respond`] builds answers; [`cors`] and
 //! [`cookies`] say what browsers may see; [`request_log`] writes the one line per request.
 
+pub mod arrival;
 pub mod body;
 pub mod cookies;
 pub mod cors;

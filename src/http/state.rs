@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::gate::PasswordGate;
+use crate::auth::csrf;
 use crate::auth::identify::{self, Loaded};
 use crate::auth::lockout::Lockout;
 use crate::auth::{Credential, CredentialCache, Identity, Known, RequestFacts};
 use crate::cx::{Cx, Env};
-use crate::domain::limit::Quota;
 use crate::error::AppError;
+use crate::limits::Limits;
 use crate::oauth::introspect::IntrospectionCache;
 use crate::store::{Conn, Db, Effects};
 
@@ -29,16 +30,14 @@ impl State {
     pub fn new(env: Arc<Env>, db: Db) -> Self {
         let credentials = CredentialCache::new(Arc::clone(db.epochs()));
         let introspections = IntrospectionCache::new(Arc::clone(db.epochs()));
-        let limits = env.config.limits.clone();
-        let lockout = Lockout::new(|limit| {
-            let Quota { count, period } = limit.default_quota();
-            limits
-                .quotas
-                .get(limit.name())
-                .map_or(Quota { count, period }, |set| Quota { count: set.count, period: Duration::from_secs(set.seconds) })
-        });
+        let lockout = Lockout::new(|limit| Limits::quota(&env.config.limits, limit));
         let gate = PasswordGate::new(env.config.security.password_checks, Duration::from_secs(env.config.security.password_wait));
         Self { env, db, credentials, introspections, lockout, gate, public_client_origins: super::cors::PublicClientOrigins::default() }
+    }
+
+    /// What a CSRF check needs to know of this installation.
+    pub fn csrf_rules(&self) -> csrf::Rules<'_> {
+        csrf::Rules { security: &self.env.config.security, seal: &self.env.seal, public_url: self.env.public_url.as_str() }
     }
 
     /// Runs a flow that reads by key.

@@ -22,7 +22,7 @@ use crate::domain::Scope;
 use crate::domain::client::Client;
 use crate::domain::grant::{AuthorizationCode, CodeState};
 use crate::error::AppError;
-use crate::secrets::{SecretHash, mint};
+use crate::secrets::{SecretHash, constant_time_eq, mint};
 use crate::store::authorization_requests::{self, PendingRequest};
 use crate::store::{clients, codes, consents};
 
@@ -371,10 +371,10 @@ fn answer(
     consent: Consent,
 ) -> Result<AuthorizeOutcome, Stop> {
     let asking = read(bound, &request.params)?;
-    let Some(visitor) = visitor else { return need_login(cx, request, &asking, false) };
+    let Some(visitor) = visitor else { return need_login(cx, request, bound, &asking, false) };
     let caller = &visitor.caller;
-    if consent == Consent::Ask && login_is_too_old(cx, request, &asking, visitor) {
-        return need_login(cx, request, &asking, true);
+    if consent == Consent::Ask && login_is_too_old(cx, request, &bound.client, &asking, visitor) {
+        return need_login(cx, request, bound, &asking, true);
     }
     let allowed = clients::list_allowed_roles(cx.conn, &bound.client.client_id)?;
     if !allowed.is_empty() && !allowed.iter().any(|allowed| caller.has_role(&allowed.role)) {
@@ -405,28 +405,39 @@ fn answer(
     }
 }
 
-fn need_login(cx: &Cx, request: &AuthorizeRequest, asking: &Asking, again: bool) -> Result<AuthorizeOutcome, Stop> {
+/// When a login was asked for, in a form that only this server can write: whoever could choose it
+/// would get past `prompt=login` with any old session.
+fn login_after(cx: &Cx, client: &Client, micros: i64) -> String {
+    format!("{micros}.{}", cx.env.seal.mac("login-after", format!("{micros}:{}", client.client_id).as_bytes()))
+}
+
+fn asked_to_log_in_since(cx: &Cx, request: &AuthorizeRequest, client: &Client) -> Option<i64> {
+    let sent = request.params.get_lenient(LOGIN_AFTER)?;
+    let micros: i64 = sent.split_once('.')?.0.parse().ok()?;
+    constant_time_eq(sent.as_bytes(), login_after(cx, client, micros).as_bytes()).then_some(micros)
+}
+
+fn need_login(cx: &Cx, request: &AuthorizeRequest, bound: &Bound, asking: &Asking, again: bool) -> Result<AuthorizeOutcome, Stop> {
     if asking.prompts("none") {
         return Err(ProtocolError::new(ErrorCode::LoginRequired, "The user is not logged in, or not lately enough.").into());
     }
     let wants_fresh = again || asking.prompts("login") || asking.prompts("select_account");
-    let params = match wants_fresh && request.params.get_lenient(LOGIN_AFTER).is_none() {
-        true => request.params.only(&KNOWN).with(LOGIN_AFTER, &cx.now.unix_micros().to_string()),
+    let params = match wants_fresh && asked_to_log_in_since(cx, request, &bound.client).is_none() {
+        true => request.params.only(&KNOWN).with(LOGIN_AFTER, &login_after(cx, &bound.client, cx.now.unix_micros())),
         false => request.params.only(&KNOWN),
     };
     Ok(AuthorizeOutcome::NeedLogin { params, login_hint: asking.login_hint.clone(), again })
 }
 
 /// Whether `prompt` or `max_age` want a login later than the session's.
-fn login_is_too_old(cx: &Cx, request: &AuthorizeRequest, asking: &Asking, visitor: &Visitor) -> bool {
+fn login_is_too_old(cx: &Cx, request: &AuthorizeRequest, client: &Client, asking: &Asking, visitor: &Visitor) -> bool {
     if asking.max_age.is_some_and(|seconds| cx.now.since(visitor.auth_time).as_secs() > seconds) {
         return true;
     }
     if !asking.prompts("login") && !asking.prompts("select_account") {
         return false;
     }
-    let since: Option<i64> = request.params.get_lenient(LOGIN_AFTER).and_then(|text| text.parse().ok());
-    since.is_none_or(|since| visitor.auth_time.unix_micros() < since)
+    asked_to_log_in_since(cx, request, client).is_none_or(|since| visitor.auth_time.unix_micros() < since)
 }
 
 fn ask(

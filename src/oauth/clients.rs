@@ -3,10 +3,12 @@
 
 use super::grants::{AUTHORIZATION_CODE, CLIENT_CREDENTIALS, GRANTS, REFRESH_TOKEN};
 use crate::audit::{self, AuditEvent};
+use crate::auth::Caller;
 use crate::cx::Cx;
 use crate::domain::Scope;
 use crate::domain::client::{AuthMethod, Client, SigningAlgorithm, check_redirect_uri};
-use crate::error::AppError;
+use crate::domain::user::ADMINISTRATOR;
+use crate::error::{AppError, Denied};
 use crate::secrets::{SecretHash, mint};
 use crate::store::clients::{self, ClientRecord};
 use crate::store::epochs::{self, EVERYBODY};
@@ -94,10 +96,12 @@ impl std::fmt::Debug for Registered {
 /// Registers a client, under a new id unless it brings one. `allowed_roles` empty: every user may approve it.
 ///
 /// # Errors
-/// [`AppError::Validation`] that says what is wrong with it; [`AppError::LinkNotFound`] for a user or role.
+/// [`AppError::Validation`] that says what is wrong with it; [`AppError::LinkNotFound`] for a user or role;
+/// [`AppError::NotPermitted`] for one that would act as Administrator, unless that is who asks.
 pub fn register(cx: &mut Cx, client: Client, allowed_roles: &[String], by: &str) -> Result<Registered, AppError> {
     let client_id = if client.client_id.is_empty() { mint::name(10) } else { client.client_id };
     let client = Client { client_id, ..client };
+    require_own_power(client.user.as_deref(), by)?;
     check(cx, &client, allowed_roles)?;
     let record = ClientRecord { client, owner: by.to_owned(), creation: cx.now, modified: cx.now, modified_by: by.to_owned() };
     clients::insert_client(cx.conn, &record)?;
@@ -117,6 +121,9 @@ pub fn register(cx: &mut Cx, client: Client, allowed_roles: &[String], by: &str)
 /// # Errors
 /// As [`register`], and [`AppError::NotFound`].
 pub fn update(cx: &mut Cx, client: Client, allowed_roles: Option<&[String]>, by: &str) -> Result<Registered, AppError> {
+    let before = clients::find_client(cx.conn, &client.client_id)?.ok_or_else(|| AppError::not_found("OAuth Client", &client.client_id))?;
+    require_own_power(before.user.as_deref(), by)?;
+    require_own_power(client.user.as_deref(), by)?;
     check(cx, &client, allowed_roles.unwrap_or_default())?;
     if !clients::update_client(cx.conn, cx.now, &client, by)? {
         return Err(AppError::not_found("OAuth Client", &client.client_id));
@@ -139,9 +146,11 @@ pub fn update(cx: &mut Cx, client: Client, allowed_roles: Option<&[String]>, by:
 /// Replaces a client's secret; the old one is refused from here on. Returns the new one.
 ///
 /// # Errors
-/// [`AppError::NotFound`]; [`AppError::Validation`] for a public client.
+/// [`AppError::NotFound`]; [`AppError::Validation`] for a public client; [`AppError::NotPermitted`] for one that
+/// acts as Administrator.
 pub fn rotate_secret(cx: &mut Cx, client_id: &str, by: &str) -> Result<String, AppError> {
     let client = clients::find_client(cx.conn, client_id)?.ok_or_else(|| AppError::not_found("OAuth Client", client_id))?;
+    require_own_power(client.user.as_deref(), by)?;
     if client.auth_method.is_public() {
         return Err(AppError::Validation("This client is public (Token Endpoint Auth Method None): it has no secret.".into()));
     }
@@ -149,6 +158,16 @@ pub fn rotate_secret(cx: &mut Cx, client_id: &str, by: &str) -> Result<String, A
     let secret = give_secret(cx, client_id)?;
     note(cx, client_id, by, "secret rotated")?;
     Ok(secret)
+}
+
+/// [`rotate_secret`] for a caller, whose own reach the client must not exceed.
+///
+/// # Errors
+/// As [`rotate_secret`] and [`require_reach`].
+pub fn rotate_secret_for(cx: &mut Cx, caller: &Caller, client_id: &str) -> Result<String, AppError> {
+    let client = clients::find_client(cx.conn, client_id)?.ok_or_else(|| AppError::not_found("OAuth Client", client_id))?;
+    require_reach(caller, &client)?;
+    rotate_secret(cx, client_id, caller.name())
 }
 
 /// Removes a client. While a token of it is in force that is refused, unless `force` ends them first.
@@ -175,6 +194,23 @@ pub fn remove(cx: &mut Cx, client_id: &str, by: &str, force: bool) -> Result<(),
     note(cx, client_id, by, "removed")
 }
 
+/// Refuses a client that would reach further than the scoped credential that registers it (design:
+/// "Credentials are guarded").
+///
+/// # Errors
+/// [`AppError::NotPermitted`] for scopes or users beyond a scoped caller's own.
+pub fn require_reach(caller: &Caller, client: &Client) -> Result<(), AppError> {
+    let refuse = |text: &str| Err(AppError::NotPermitted(Denied::Because(text.into())));
+    let Some(scope) = &caller.scope else { return Ok(()) };
+    if !scope.covers(&client.scope) {
+        return refuse("A client cannot have scopes that the credential registering it lacks");
+    }
+    if client.user.as_deref().is_some_and(|user| user != caller.name()) {
+        return refuse("A scoped credential can register a client for its own user only");
+    }
+    Ok(())
+}
+
 fn give_secret(cx: &mut Cx, client_id: &str) -> Result<String, AppError> {
     let secret = mint::secret(mint::Kind::ClientSecret);
     clients::insert_secret(cx.conn, cx.now, client_id, &SecretHash::of(&secret))?;
@@ -184,6 +220,16 @@ fn give_secret(cx: &mut Cx, client_id: &str) -> Result<String, AppError> {
 fn note(cx: &mut Cx, client_id: &str, by: &str, what: &'static str) -> Result<(), AppError> {
     epochs::bump(cx.conn, cx.effects, cx.now, EVERYBODY)?;
     Ok(audit::record(cx, None, &AuditEvent::ClientChanged { by: by.to_owned(), client_id: client_id.to_owned(), what })?)
+}
+
+/// A client with client_credentials is its user. Whoever could register one for Administrator, or get
+/// the secret of one, would be Administrator.
+fn require_own_power(acts_as: Option<&str>, by: &str) -> Result<(), AppError> {
+    if acts_as == Some(ADMINISTRATOR) && by != ADMINISTRATOR {
+        let reason = "Only Administrator can register or change a client that acts as Administrator";
+        return Err(AppError::NotPermitted(Denied::Because(reason.into())));
+    }
+    Ok(())
 }
 
 fn check(cx: &mut Cx, client: &Client, allowed_roles: &[String]) -> Result<(), AppError> {

@@ -250,3 +250,31 @@ pub(super) fn refusal(kind: AccessTokenErrorType) -> Stop {
 pub(super) fn wrong_client(_: RegistrarError) -> Stop {
     refusal(AccessTokenErrorType::InvalidClient)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_a_primitive_stopped_for_is_reported_and_not_the_machines() {
+        let mut aside = Aside::default();
+        let lost: Result<(), Stop> = Err(AppError::unavailable("disk full").into());
+        assert_eq!(aside.keep(lost), Err(()));
+        assert!(matches!(aside.take(), Stop::Fault(AppError::Unavailable { cause, .. }) if cause == "disk full"));
+        // Without one it is our fault, never the client's.
+        assert!(matches!(aside.take(), Stop::Fault(AppError::Internal(_))));
+    }
+
+    #[test]
+    fn scopes_keep_the_order_of_the_request_where_oxide_auth_would_shuffle_them() {
+        let client = crate::oauth::clients::ClientKind::Web.template(
+            "App",
+            Scope::parse("all openid profile email roles").expect("valid"),
+            vec!["https://a.example/cb".into()],
+        );
+        let asked = Scope::parse("roles email offline_access profile openid all").expect("valid");
+        assert_eq!(grantable(&client, Some(&asked)), Some(asked));
+        assert_eq!(grantable(&client, None), Some(client.scope.clone()));
+        assert_eq!(grantable(&client, Some(&Scope::parse("openid write").expect("valid"))), None);
+    }
+}

@@ -10,7 +10,7 @@ use crate::domain::client::Client;
 use crate::error::AppError;
 use crate::secrets::SecretHash;
 use crate::store::epochs::{self, EVERYBODY};
-use crate::store::{StoreError, clients, consents, grants, tokens};
+use crate::store::{StoreError, clients, codes, consents, grants, tokens};
 
 /// A request to the revocation endpoint.
 #[derive(Clone)]
@@ -132,6 +132,7 @@ pub fn delete_bearer_token(cx: &mut Cx, id: &str) -> Result<(), AppError> {
 /// [`AppError`] from the database.
 pub fn withdraw(cx: &mut Cx, user: &str, client_id: &str) -> Result<(), AppError> {
     grants::revoke_of_user_and_client(cx.conn, cx.now, user, client_id)?;
+    codes::burn_unspent(cx.conn, cx.now, Some(user), Some(client_id))?;
     consents::revoke_consent(cx.conn, user, client_id)?;
     epochs::bump(cx.conn, cx.effects, cx.now, user)?;
     let event = AuditEvent::TokenRevoked { client_id: client_id.to_owned(), user: user.to_owned() };
@@ -144,6 +145,7 @@ pub fn withdraw(cx: &mut Cx, user: &str, client_id: &str) -> Result<(), AppError
 /// [`AppError`] from the database.
 pub fn end_all_of_user(cx: &mut Cx, user: &str) -> Result<usize, AppError> {
     let ended = grants::revoke_of_user(cx.conn, cx.now, user)? + tokens::revoke_without_grant_of_user(cx.conn, cx.now, user)?;
+    codes::burn_unspent(cx.conn, cx.now, Some(user), None)?;
     epochs::bump(cx.conn, cx.effects, cx.now, user)?;
     Ok(ended)
 }
@@ -154,6 +156,7 @@ pub fn end_all_of_user(cx: &mut Cx, user: &str) -> Result<usize, AppError> {
 /// [`AppError`] from the database.
 pub fn end_all_of_client(cx: &mut Cx, client_id: &str) -> Result<usize, AppError> {
     let ended = grants::revoke_of_client(cx.conn, cx.now, client_id)? + tokens::revoke_without_grant_of_client(cx.conn, cx.now, client_id)?;
+    codes::burn_unspent(cx.conn, cx.now, None, Some(client_id))?;
     epochs::bump(cx.conn, cx.effects, cx.now, EVERYBODY)?;
     Ok(ended)
 }
@@ -163,6 +166,7 @@ pub fn end_all_of_client(cx: &mut Cx, client_id: &str) -> Result<usize, AppError
 /// # Errors
 /// [`AppError`] from the database.
 pub fn end_all(cx: &mut Cx) -> Result<usize, AppError> {
+    codes::burn_unspent(cx.conn, cx.now, None, None)?;
     let ended = grants::revoke_all(cx.conn, cx.now)? + tokens::revoke_all_without_grant(cx.conn, cx.now)?;
     epochs::bump(cx.conn, cx.effects, cx.now, EVERYBODY)?;
     Ok(ended)

@@ -218,7 +218,7 @@ async fn get_login(state: &State, request: &HttpRequest, log: &mut RequestLog) -
 async fn post_login(state: &State, request: &HttpRequest, payload: Payload, log: &mut RequestLog) -> Result<HttpResponse, AppError> {
     let facts = extract::facts(request, &state.env.config.server.trusted_proxies);
     state.env.limits.check(Limit::Request, &crate::auth::address::limit_key(facts.address))?;
-    csrf::refuse_foreign(&rules(state), &facts)?;
+    csrf::refuse_foreign(&state.csrf_rules(), &facts)?;
     let params = form(request, payload).await?;
     let redirect_to = redirect_target(&params);
     let usr = params.text("usr").unwrap_or_default();
@@ -269,7 +269,7 @@ async fn post_logout(state: &State, request: &HttpRequest, payload: Payload, log
     let identity = identify(state, request, log).await?;
     let mut params = form(request, payload).await?;
     let field = params.take_text("csrf_token");
-    csrf::check(&rules(state), &identity, &facts, field.as_deref())?;
+    csrf::check(&state.csrf_rules(), &identity, &facts, field.as_deref())?;
     if let Via::Session { id } = identity.caller.via.clone() {
         let (user, ip) = (identity.caller.name().to_owned(), facts.address.to_string());
         state.write("logout", move |cx| session::end(cx, &id, &user, Some(&ip))).await?;
@@ -292,10 +292,6 @@ async fn get_home(state: &State, request: &HttpRequest, log: &mut RequestLog) ->
         csrf_token: csrf_token(state, id, &user.name).await?,
     };
     Ok(page(StatusCode::OK, &view, &Policy::default()))
-}
-
-fn rules(state: &State) -> csrf::Rules<'_> {
-    csrf::Rules { security: &state.env.config.security, seal: &state.env.seal, public_url: state.env.public_url.as_str() }
 }
 
 fn asset(request: &HttpRequest, name: &str) -> HttpResponse {

@@ -80,7 +80,6 @@ fn present<'a>(params: &'a Map<String, Value>, name: &str) -> Option<&'a Value> 
     })
 }
 
-/// Whether a switch or a list is more than its absence; `0`, `false`, `[]` and `{}` are not.
 /// A flag as clients spell it.
 fn read_flag(value: &Value) -> Option<bool> {
     match value {
@@ -95,6 +94,7 @@ fn read_flag(value: &Value) -> Option<bool> {
     }
 }
 
+/// Whether a switch or a list is more than its absence; `0`, `false`, `[]` and `{}` are not.
 fn asks_for_something(value: &Value) -> bool {
     match value {
         Value::Null => false,

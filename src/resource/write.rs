@@ -52,7 +52,7 @@ pub fn create(
         }
     };
     let document = read::show(cx, caller, &doctype, &name)?;
-    Ok(with_shown_once(document, shown_once))
+    Ok(with_shown_once(&doctype, document, shown_once))
 }
 
 /// Changes the fields that were sent and returns the whole document.
@@ -104,7 +104,7 @@ pub fn update(
         }
     };
     let document = read::show(cx, caller, &doctype, &name)?;
-    Ok(with_shown_once(document, shown_once))
+    Ok(with_shown_once(&doctype, document, shown_once))
 }
 
 /// Deletes a document to which nothing links.
@@ -245,18 +245,14 @@ fn later_than(now: Instant, stored: chrono::NaiveDateTime) -> Instant {
     if now > stored { now } else { stored.plus(Duration::from_micros(1)) }
 }
 
-/// Fields that are shown once stand with the others, before `doctype` and the child tables.
-fn with_shown_once(document: Map<String, Value>, shown_once: Map<String, Value>) -> Map<String, Value> {
-    if shown_once.is_empty() {
-        return document;
+/// Fields that are shown once stand where the definition has them.
+fn with_shown_once(doctype: &DocType, mut document: Map<String, Value>, shown_once: Map<String, Value>) -> Map<String, Value> {
+    let place = |fieldname: &str| doctype.fields.iter().position(|field| field.fieldname == fieldname);
+    for (key, value) in shown_once {
+        document.shift_remove(&key);
+        let own = place(&key);
+        let at = document.keys().position(|other| other == "doctype" || place(other) > own).unwrap_or(document.len());
+        document.shift_insert(at, key, value);
     }
-    let mut whole = Map::with_capacity(document.len() + shown_once.len());
-    let mut shown_once = Some(shown_once);
-    for (key, value) in document {
-        if key == "doctype" {
-            whole.extend(shown_once.take().unwrap_or_default());
-        }
-        whole.insert(key, value);
-    }
-    whole
+    document
 }

@@ -57,7 +57,7 @@ pub fn find_by_key(conn: &mut Conn, key: &str) -> Result<Option<(ApiKey, SecretF
             api_keys::secret_hash,
             api_keys::secret_kind,
         ))
-        .first(conn)
+        .get_result(conn)
         .optional()?;
     row.map(to_domain).transpose()
 }
@@ -70,21 +70,36 @@ pub fn find_key_of(conn: &mut Conn, user: &str, name: &str) -> Result<Option<Str
     Ok(api_keys::table
         .filter(api_keys::user_name.eq(user).and(api_keys::name.eq(name)))
         .select(api_keys::api_key)
-        .first(conn)
+        .get_result(conn)
         .optional()?)
 }
 
-/// A user's keys: name, public half, creation, last use.
+/// What may be shown of a key.
+#[derive(Clone, Debug)]
+pub struct KeySummary {
+    pub name: String,
+    pub key: String,
+    pub created: Instant,
+    pub last_used_at: Option<Instant>,
+}
+
+/// A user's keys, by name.
 ///
 /// # Errors
 /// [`StoreError`] from the database.
-pub fn list_keys_of(conn: &mut Conn, user: &str) -> Result<Vec<(String, String, Instant, Option<Instant>)>, StoreError> {
+pub fn list_keys_of(conn: &mut Conn, user: &str) -> Result<Vec<KeySummary>, StoreError> {
     let rows: Vec<(String, String, NaiveDateTime, Option<NaiveDateTime>)> = api_keys::table
         .filter(api_keys::user_name.eq(user))
         .order(api_keys::name)
         .select((api_keys::name, api_keys::api_key, api_keys::created, api_keys::last_used_at))
         .load(conn)?;
-    Ok(rows.into_iter().map(|(name, key, created, used)| (name, key, Instant::new(created), used.map(Instant::new))).collect())
+    let summary = |(name, key, created, used): (String, String, NaiveDateTime, Option<NaiveDateTime>)| KeySummary {
+        name,
+        key,
+        created: Instant::new(created),
+        last_used_at: used.map(Instant::new),
+    };
+    Ok(rows.into_iter().map(summary).collect())
 }
 
 /// A key to make, or whose secret to replace.

@@ -108,7 +108,7 @@ pub struct ClientWithSecrets {
 /// # Errors
 /// [`StoreError`] from the database.
 pub fn find_client(conn: &mut Conn, client_id: &str) -> Result<Option<Client>, StoreError> {
-    let row: Option<ClientRow> = oauth_clients::table.find(client_id).select(client_columns!()).first(conn).optional()?;
+    let row: Option<ClientRow> = oauth_clients::table.find(client_id).select(client_columns!()).get_result(conn).optional()?;
     row.map(to_domain).transpose()
 }
 
@@ -157,7 +157,7 @@ pub fn find_record(conn: &mut Conn, client_id: &str) -> Result<Option<ClientReco
     let row: Option<RecordRow> = oauth_clients::table
         .find(client_id)
         .select((client_columns!(), oauth_clients::owner, oauth_clients::creation, oauth_clients::modified, oauth_clients::modified_by))
-        .first(conn)
+        .get_result(conn)
         .optional()?;
     row.map(to_record).transpose()
 }

@@ -9,6 +9,8 @@ use crate::domain::grant::{AuthorizationCode, CodeState};
 use crate::domain::{Instant, Scope};
 use crate::secrets::SecretHash;
 
+/// The longest that settings let a code live, and a little more.
+const MAX_LIFETIME: std::time::Duration = std::time::Duration::from_secs(660);
 const ISSUED: &str = "issued";
 const SPENT: &str = "spent";
 
@@ -58,7 +60,7 @@ pub fn find_by_hash(conn: &mut Conn, hash: &SecretHash) -> Result<Option<(Author
             (codes::state, codes::spent_at, codes::grant_id),
             users::enabled,
         ))
-        .first(conn)
+        .get_result(conn)
         .optional()?;
     row.map(to_domain).transpose()
 }
@@ -99,6 +101,26 @@ pub fn consume_code(conn: &mut Conn, now: Instant, id: &str, grant_id: Option<&s
         .set((codes::state.eq(SPENT), codes::spent_at.eq(now.naive_utc()), codes::grant_id.eq(grant_id)))
         .execute(conn)?;
     Ok(changed == 1)
+}
+
+/// Burns the codes that a user (or a client, or anybody) holds unspent, so that what was ended
+/// cannot begin anew. Looks at those young enough to be good only. Returns how many.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn burn_unspent(conn: &mut Conn, now: Instant, user: Option<&str>, client_id: Option<&str>) -> Result<usize, StoreError> {
+    let young = super::tokens::first_id_of(now.minus(MAX_LIFETIME));
+    let ids: Vec<(String, String, String)> = codes::table
+        .filter(codes::id.ge(young).and(codes::state.eq(ISSUED)))
+        .select((codes::id, codes::user_name, codes::client_id))
+        .load(conn)?;
+    let mut burnt = 0;
+    for (id, of_user, of_client) in ids {
+        if user.is_none_or(|user| user == of_user) && client_id.is_none_or(|client_id| client_id == of_client) {
+            burnt += usize::from(consume_code(conn, now, &id, None)?);
+        }
+    }
+    Ok(burnt)
 }
 
 /// Removes up to `limit` codes that were made before an instant. Returns how many.

@@ -12,7 +12,7 @@ use crate::domain::{Instant, Scope};
 /// # Errors
 /// [`StoreError`] from the database.
 pub fn find_scope(conn: &mut Conn, user: &str, client_id: &str) -> Result<Option<Scope>, StoreError> {
-    let text: Option<String> = oauth_consents::table.find((user, client_id)).select(oauth_consents::scopes).first(conn).optional()?;
+    let text: Option<String> = oauth_consents::table.find((user, client_id)).select(oauth_consents::scopes).get_result(conn).optional()?;
     text.map(|text| Scope::parse(&text).map_err(StoreError::corrupt)).transpose()
 }
 

@@ -340,6 +340,10 @@ impl Db {
             warn_if_slow(name, started);
             if ended.is_err() {
                 pooled.mark_broken();
+                if result.is_ok() {
+                    // The server may have committed without being able to say so; our own notice would be ignored.
+                    self.0.epochs.bump(super::epochs::EVERYBODY);
+                }
             }
             note_loss(&mut pooled, &result);
             drop(pooled);

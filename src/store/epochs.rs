@@ -25,6 +25,14 @@ pub const EVERYBODY: &str = "*";
 pub const SIGNING_KEYS: &str = "*keys";
 
 const SLOTS: usize = 1 << 14;
+/// Milliseconds without a word from the database after which nothing cached is trusted.
+const MAX_SILENCE: u64 = 2000;
+
+/// Milliseconds since this process looked first; only differences matter.
+fn millis() -> u64 {
+    static START: LazyLock<std::time::Instant> = LazyLock::new(std::time::Instant::now);
+    u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX - 1)
+}
 
 /// This process, so that it does not listen to itself.
 static ORIGIN: LazyLock<String> = LazyLock::new(|| crate::secrets::mint::name(16));
@@ -34,6 +42,9 @@ pub struct Epochs {
     counter: AtomicU64,
     everybody: AtomicU64,
     bypass: AtomicBool,
+    /// Milliseconds (since this process looked first) at which the watcher last heard the database;
+    /// `u64::MAX` while nothing is watched.
+    heard: AtomicU64,
     slots: Box<[AtomicU64]>,
 }
 
@@ -43,6 +54,7 @@ impl Epochs {
             counter: AtomicU64::new(1),
             everybody: AtomicU64::new(0),
             bypass: AtomicBool::new(false),
+            heard: AtomicU64::new(u64::MAX),
             slots: std::iter::repeat_with(|| AtomicU64::new(0)).take(SLOTS).collect(),
         }
     }
@@ -54,9 +66,7 @@ impl Epochs {
 
     /// Whether an entry of `subject` that was read at `as_of` may still be trusted.
     pub fn is_current(&self, subject: &str, as_of: u64) -> bool {
-        !self.bypass.load(Ordering::SeqCst)
-            && self.everybody.load(Ordering::SeqCst) <= as_of
-            && self.slot(subject).load(Ordering::SeqCst) <= as_of
+        self.hears() && self.everybody.load(Ordering::SeqCst) <= as_of && self.slot(subject).load(Ordering::SeqCst) <= as_of
     }
 
     /// Makes every entry of `subject` that was read before now invalid.
@@ -66,11 +76,30 @@ impl Epochs {
         slot.fetch_max(epoch, Ordering::SeqCst);
     }
 
-    /// Whether revocations elsewhere may go unheard; then nothing cached is trusted.
-    fn set_bypass(&self, bypass: bool) {
-        if self.bypass.swap(bypass, Ordering::SeqCst) && !bypass {
+    /// Whether revocations elsewhere would have been heard by now. A watcher that is stuck (a
+    /// network that went silent) counts as deaf after two seconds.
+    fn hears(&self) -> bool {
+        let heard = self.heard.load(Ordering::Relaxed);
+        !self.bypass.load(Ordering::SeqCst) && (heard == u64::MAX || millis().saturating_sub(heard) < MAX_SILENCE)
+    }
+
+    /// The database was heard just now.
+    fn note_heard(&self) {
+        let last = self.heard.load(Ordering::Relaxed);
+        if last != u64::MAX && millis().saturating_sub(last) >= MAX_SILENCE {
+            // What was cached before the silence may have been revoked during it; first that, then the word.
             self.bump(EVERYBODY);
         }
+        self.heard.store(millis(), Ordering::SeqCst);
+    }
+
+    /// Whether revocations elsewhere may go unheard; then nothing cached is trusted.
+    fn set_bypass(&self, bypass: bool) {
+        if !bypass && self.bypass.load(Ordering::SeqCst) {
+            // Before the flag falls: what was cached meanwhile must never pass.
+            self.bump(EVERYBODY);
+        }
+        self.bypass.store(bypass, Ordering::SeqCst);
     }
 
     fn slot(&self, subject: &str) -> &AtomicU64 {
@@ -201,6 +230,7 @@ fn poll(conn: &mut Conn, epochs: &std::sync::Weak<Epochs>, heard: &Heard) -> Res
                 heard(&epochs, &subject);
             }
         }
+        epochs.note_heard();
         epochs.set_bypass(false);
         drop(epochs);
         std::thread::sleep(Duration::from_millis(200));
@@ -219,8 +249,13 @@ fn listen(conn: &mut Conn, epochs: &std::sync::Weak<Epochs>, heard: &Heard) -> R
             other => Err(other),
         };
     }
-    let mut quiet = 0_u32;
+    let mut round = 0_u32;
     while let Some(epochs) = epochs.upgrade() {
+        if round.is_multiple_of(5) {
+            // A connection that was cut silently gives no notifications and no error; ask.
+            dialect::ping(conn)?;
+            epochs.note_heard();
+        }
         // LISTEN is on, so nothing from here on is missed; what came before is forgotten by the bump.
         epochs.set_bypass(false);
         for payload in dialect::notifications(conn)? {
@@ -232,11 +267,7 @@ fn listen(conn: &mut Conn, epochs: &std::sync::Weak<Epochs>, heard: &Heard) -> R
         }
         drop(epochs);
         std::thread::sleep(Duration::from_millis(100));
-        quiet += 1;
-        if quiet.is_multiple_of(10) {
-            // A connection that was cut silently gives no notifications and no error; ask.
-            dialect::ping(conn)?;
-        }
+        round = round.wrapping_add(1);
     }
     Ok(())
 }

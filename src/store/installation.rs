@@ -10,7 +10,7 @@ use super::{Conn, StoreError};
 /// # Errors
 /// [`StoreError`] from the database.
 pub fn find_value(conn: &mut Conn, name: &str) -> Result<Option<String>, StoreError> {
-    Ok(installation::table.find(name).select(installation::value).first(conn).optional()?)
+    Ok(installation::table.find(name).select(installation::value).get_result(conn).optional()?)
 }
 
 /// Sets a name that was never set; another process that did so first wins, and `false` says so.

@@ -4,7 +4,8 @@
 //!
 //! SQLite and Postgres share every query; whatever differs is a function in [`dialect`]. Row
 //! structs are private to their file and become `domain` values there. Races are settled by a
-//! conditional `UPDATE`, never by read-then-write.
+//! conditional `UPDATE`, never by read-then-write. Look-ups by a unique key end in `get_result`, not
+//! `first`: SQLite plans a query with a bound LIMIT anew at every run, which costs more than the look-up.
 //!
 //! To add a table: one migration directory of the same name on both sides, `schema.rs`, and a file here.
 

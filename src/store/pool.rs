@@ -211,7 +211,9 @@ pub(super) fn open_sqlite(path: &Path, mode: Mode) -> Result<Pooled, StoreError>
     OPENED.set(std::ptr::null_mut());
     let text = path.to_str().ok_or_else(|| StoreError::Unavailable("database path is not UTF-8".into()))?;
     let mut sqlite = SqliteConnection::establish(text).map_err(|error| unavailable(&error))?;
-    let raw = NonNull::new(OPENED.get()).map(RawSqlite);
+    // Without its handle neither a lost transaction nor a deadline would be noticed.
+    let handle = NonNull::new(OPENED.get()).ok_or_else(|| StoreError::Unavailable("SQLite did not tell its handle".into()))?;
+    let raw = Some(RawSqlite(handle));
     if let Some(raw) = &raw {
         keep_plans(raw);
     }
@@ -256,7 +258,7 @@ fn with_connect_timeout(url: &str) -> String {
         url.to_owned()
     } else {
         format!(
-            "{url}{}connect_timeout=3&keepalives_idle=15&keepalives_interval=5&keepalives_count=3",
+            "{url}{}connect_timeout=3&tcp_user_timeout=5000&keepalives_idle=15&keepalives_interval=5&keepalives_count=3",
             if url.contains('?') { '&' } else { '?' }
         )
     }

@@ -43,7 +43,7 @@ pub fn insert_role_if_missing(
 /// # Errors
 /// [`StoreError`] from the database.
 pub fn find_role(conn: &mut Conn, name: &str) -> Result<Option<bool>, StoreError> {
-    Ok(roles::table.find(name).select(roles::desk_access).first(conn).optional()?)
+    Ok(roles::table.find(name).select(roles::desk_access).get_result(conn).optional()?)
 }
 
 /// Whether any of these roles opens the desk.

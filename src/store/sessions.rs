@@ -39,7 +39,7 @@ pub fn find_by_hash(conn: &mut Conn, sid: &SecretHash) -> Result<Option<Session>
             sessions::expires_at,
             sessions::csrf_issued,
         ))
-        .first(conn)
+        .get_result(conn)
         .optional()?;
     Ok(row.map(to_domain))
 }

@@ -40,7 +40,7 @@ fn to_domain((name, provider_name, client_id, redirect_url, owner, creation, mod
 /// # Errors
 /// [`StoreError`] from the database.
 pub fn find_key(conn: &mut Conn, name: &str) -> Result<Option<SocialLoginKey>, StoreError> {
-    let row: Option<KeyRow> = social_login_keys::table.find(name).select(social_login_keys::all_columns).first(conn).optional()?;
+    let row: Option<KeyRow> = social_login_keys::table.find(name).select(social_login_keys::all_columns).get_result(conn).optional()?;
     Ok(row.map(to_domain))
 }
 

@@ -65,7 +65,7 @@ pub fn find_access_by_hash(conn: &mut Conn, hash: &SecretHash) -> Result<Option<
             oauth_grants::id.nullable(),
             oauth_grants::revoked_at.nullable(),
         ))
-        .first(conn)
+        .get_result(conn)
         .optional()?;
     row.map(to_access).transpose()
 }
@@ -78,7 +78,7 @@ pub fn find_access_owner(conn: &mut Conn, id: &str) -> Result<Option<(Option<Str
     Ok(oauth_access_tokens::table
         .find(id)
         .select((oauth_access_tokens::grant_id, oauth_access_tokens::user_name))
-        .first(conn)
+        .get_result(conn)
         .optional()?)
 }
 
@@ -240,7 +240,7 @@ pub fn find_refresh_by_hash(conn: &mut Conn, hash: &SecretHash) -> Result<Option
             ),
             users::enabled,
         ))
-        .first(conn)
+        .get_result(conn)
         .optional()?;
     row.map(to_refresh).transpose()
 }

@@ -104,7 +104,7 @@ pub fn find_user(conn: &mut Conn, name: &str) -> Result<Option<User>, StoreError
             users::login_after,
             users::login_before,
         ))
-        .first(conn)
+        .get_result(conn)
         .optional()?;
     match row {
         Some(row) => {
@@ -136,7 +136,7 @@ pub fn list_roles_of(conn: &mut Conn, name: &str) -> Result<Vec<String>, StoreEr
 /// # Errors
 /// [`StoreError`] from the database.
 pub fn find_password_hash(conn: &mut Conn, name: &str) -> Result<Option<String>, StoreError> {
-    Ok(users::table.find(name).select(users::password_hash).first::<Option<String>>(conn).optional()?.flatten())
+    Ok(users::table.find(name).select(users::password_hash).get_result::<Option<String>>(conn).optional()?.flatten())
 }
 
 /// Every user's name, enabled flag, type and full name, by name.

@@ -84,12 +84,15 @@ async fn a_disabled_user_is_refused_within_a_second(backend: Backend) {
         caller.whoami().await.expect_status(200);
         caller.whoami().await.expect_status(200);
     }
+    let sid = callers[0].cookie("sid").expect("a session");
     beside.run(&["user", "disable", "amina@example.com"]);
     for caller in &callers {
         within_a_second(async || caller.whoami().await.status == 401).await;
     }
     beside.run(&["user", "enable", "amina@example.com"]);
     within_a_second(async || amina.basic().whoami().await.status == 200).await;
+    // Disabling ended the session; it does not come back with its user.
+    callers[0].set_cookie("sid", &sid);
     callers[0].whoami().await.expect_status(401);
 }
 
@@ -256,7 +259,7 @@ fn settings_that_cannot_be_meant_are_refused_in_one_line() {
         (&[], &["--listen", "0.0.0.0:0"], "needs a public URL"),
         (&[("OSTIARY_DATABASE_ULR", "sqlite://x.db")], &[], "unknown setting OSTIARY_DATABASE_ULR"),
         (&[("OSTIARY_LIMIT_SCALE", "none")], &[], "OSTIARY_LIMIT_SCALE=none"),
-        (&[], &["--database-url", "mysql://localhost/x"], "must be sqlite:// or postgres://"),
+        (&[], &["--database-url", "mysql://localhost/x"], "must be sqlite://PATH or postgres://"),
         (&[], &["--tls-cert", "cert.pem"], "go together"),
         (&[], &["--config", "nosuch.toml"], "cannot read nosuch.toml"),
     ];

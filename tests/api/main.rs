@@ -4,7 +4,9 @@
 mod architecture;
 mod auth;
 mod bad_input;
+mod browser;
 mod cli;
+mod clients;
 mod concurrency;
 mod demo;
 mod documents;

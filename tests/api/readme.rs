@@ -4,9 +4,8 @@ use std::process::Command;
 
 use ostiary::config::Config;
 
-use crate::support::Backend;
 use crate::support::process::{Demo, Outcome};
-use crate::support::run;
+use crate::support::{Backend, run};
 
 /// Where the README says the demo listens.
 const PRINTED: &str = "127.0.0.1:8000";
@@ -49,22 +48,6 @@ fn every_page_that_the_readme_links_exists() {
     assert!(count > 0);
 }
 
-fn root() -> &'static std::path::Path {
-    std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn readme() -> String {
-    std::fs::read_to_string(root().join("README.md")).expect("README.md")
-}
-
-/// The shell blocks of a section.
-fn blocks(heading: &str) -> Vec<String> {
-    let text = readme();
-    let section = text.split_once(&format!("{heading}\n")).expect("the section").1;
-    let section = section.split("\n## ").next().expect("split yields one part at least");
-    section.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).map(str::to_owned).collect()
-}
-
 #[test]
 fn the_settings_file_of_the_documents_holds_every_setting_at_its_default() {
     let text = std::fs::read_to_string(root().join("docs/operating.md")).expect("docs/operating.md");
@@ -83,4 +66,20 @@ fn the_settings_file_of_the_documents_holds_every_setting_at_its_default() {
     let named: usize = all.values().filter_map(toml::Value::as_table).map(toml::Table::len).sum();
     // `security.admin_password` and `security.seal_key` come from the environment alone; `Config` itself holds the sections.
     assert_eq!(named, printed.matches(": ").count() - all.len() - 2, "{printed}");
+}
+
+fn root() -> &'static std::path::Path {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn readme() -> String {
+    std::fs::read_to_string(root().join("README.md")).expect("README.md")
+}
+
+/// The shell blocks of a section.
+fn blocks(heading: &str) -> Vec<String> {
+    let text = readme();
+    let section = text.split_once(&format!("{heading}\n")).expect("the section").1;
+    let section = section.split("\n## ").next().expect("split yields one part at least");
+    section.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).map(str::to_owned).collect()
 }

@@ -27,14 +27,9 @@ pub fn get_logged_user(call: Call<'_>) -> Answer<'_> {
 /// Logs in with `usr` and `pwd` and starts a session.
 pub fn login(call: Call<'_>) -> Answer<'_> {
     Box::pin(async move {
-        let rules = csrf::Rules {
-            security: &call.state.env.config.security,
-            seal: &call.state.env.seal,
-            public_url: call.state.env.public_url.as_str(),
-        };
         // Frappe: a login may come from anywhere, even by GET; here a browser must send it from
         // our own page, because logging somebody in as somebody else is an attack too.
-        csrf::refuse_foreign(&rules, &call.facts)?;
+        csrf::refuse_foreign(&call.state.csrf_rules(), &call.facts)?;
         let (usr, pwd) = (call.params.text("usr"), call.params.text("pwd"));
         let attempt = LoginAttempt::new(usr.as_deref(), pwd.as_deref(), call.facts.address, call.facts.user_agent)?;
         match log_in(call.state, attempt).await? {

@@ -199,9 +199,6 @@ fn authorization(call: &Call<'_>) -> Option<String> {
 /// The token endpoint (RFC 6749 section 3.2); a form or JSON.
 pub fn get_token(call: Call<'_>) -> Answer<'_> {
     Box::pin(async move {
-        if !call.request.query_string().is_empty() {
-            return Ok(Reply::response(door::refusal(&ProtocolError::invalid_request("URL query parameters are not allowed"))));
-        }
         let request = TokenRequest {
             params: Params::new(call.params.pairs()),
             authorization: authorization(&call),

@@ -18,8 +18,8 @@ pub fn rotate_secret(call: Call<'_>) -> Answer<'_> {
             let denied = Denied::Doctype { user: caller.name().to_owned(), doctype: "OAuth Client".into(), name: Some(client_id) };
             return Err(AppError::NotPermitted(denied));
         }
-        let (id, by) = (client_id.clone(), caller.name().to_owned());
-        let secret = call.state.write("rotate client secret", move |cx| clients::rotate_secret(cx, &id, &by)).await?;
+        let (id, caller) = (client_id.clone(), caller.clone());
+        let secret = call.state.write("rotate client secret", move |cx| clients::rotate_secret_for(cx, &caller, &id)).await?;
         let body = json!({"message": {"client_id": client_id, "client_secret": secret}});
         Ok(Reply::response(respond::json_no_store(StatusCode::OK, body.to_string())))
     })

@@ -31,6 +31,7 @@ impl SystemDoctype for OAuthClient {
         let mut client = ClientKind::Web.template("", Scope::default(), Vec::new());
         client.client_id = draft.name.to_owned();
         change(&mut client, draft.values)?;
+        clients::require_reach(draft.caller, &client)?;
         // Frappe: an empty table becomes Desk User, so an app for everybody names the role All.
         let roles = allowed_roles(draft.values).filter(|roles| !roles.is_empty()).unwrap_or_else(|| vec!["Desk User".to_owned()]);
         let registered = clients::register(cx, client, &roles, draft.caller.name())?;
@@ -41,7 +42,9 @@ impl SystemDoctype for OAuthClient {
         refuse_chosen_secret(draft)?;
         let found = store::clients::find_client(cx.conn, draft.name)?;
         let mut client = found.ok_or_else(|| AppError::not_found("OAuth Client", draft.name))?;
+        clients::require_reach(draft.caller, &client)?;
         change(&mut client, draft.values)?;
+        clients::require_reach(draft.caller, &client)?;
         let roles = allowed_roles(draft.values);
         let registered = clients::update(cx, client, roles.as_deref(), draft.caller.name())?;
         Ok(secret(registered))

@@ -10,12 +10,12 @@ use crate::auth::{Caller, Via};
 use crate::cx::Cx;
 use crate::doctype::{FieldValue, Values};
 use crate::domain::user::{ADMINISTRATOR, AUTOMATIC_ROLES, GUEST, User, UserType, fold_name};
-use crate::error::AppError;
+use crate::error::{AppError, Denied};
 use crate::secrets::mint;
 use crate::store::api_keys::{self, NewKey, SecretForm};
 use crate::store::user_documents::{self, UserChange};
 use crate::store::users::{self, NewUser};
-use crate::store::{StoreError, epochs, grants, roles, sessions, tokens};
+use crate::store::{StoreError, codes, epochs, grants, roles, sessions, tokens};
 
 /// Letters of a minted public key, as in Frappe.
 const KEY_LENGTH: usize = 15;
@@ -148,6 +148,7 @@ fn end_everything(cx: &mut Cx, name: &str) -> Result<(), StoreError> {
     sessions::revoke_sessions_of(cx.conn, name, None)?;
     grants::revoke_of_user(cx.conn, cx.now, name)?;
     tokens::revoke_without_grant_of_user(cx.conn, cx.now, name)?;
+    codes::burn_unspent(cx.conn, cx.now, Some(name), None)?;
     Ok(())
 }
 
@@ -167,6 +168,11 @@ fn suggest_username(cx: &mut Cx, email: &str) -> Result<Option<String>, AppError
 fn password_hash<'a>(draft: &'a Draft<'_>) -> Result<Option<&'a str>, AppError> {
     if draft.secret("new_password").is_none() {
         return Ok(None);
+    }
+    if draft.caller.scope.is_some() {
+        // A password reaches further and lives longer than any scoped credential that would set it.
+        let text = "A password can be set in a session or with an unscoped API key only";
+        return Err(AppError::NotPermitted(Denied::Because(text.into())));
     }
     draft.gathered.password_hash.as_deref().map(Some).ok_or_else(|| AppError::internal("new_password was not hashed before the write"))
 }

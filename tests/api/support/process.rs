@@ -38,6 +38,13 @@ impl Launch {
         }
     }
 
+    /// Gives it settings that are no flags.
+    pub fn settings(self, toml: &str) -> Self {
+        // Where it looks by itself: it runs in the directory of its log.
+        std::fs::write(self.log.with_file_name("ostiary.toml"), toml).expect("a settings file");
+        self
+    }
+
     /// Runs it under another command.
     pub fn under(mut self, command: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         self.under = command.into_iter().map(Into::into).collect();
