@@ -52,6 +52,7 @@ pub(super) fn run(db: &Db, env: &std::sync::Arc<Env>) -> Result<Option<SecretStr
 }
 
 fn make_users(cx: &mut Cx, administrator_hash: &str) -> Result<bool, AppError> {
+    store::installation::lock_set_up(cx.conn)?;
     for (role, desk_access) in ROLES {
         store::roles::insert_role_if_missing(cx.conn, cx.now, role, desk_access, false, ADMINISTRATOR)?;
     }
@@ -70,11 +71,7 @@ fn make_users(cx: &mut Cx, administrator_hash: &str) -> Result<bool, AppError> {
         owner: ADMINISTRATOR,
     };
     let administrator = user(ADMINISTRATOR, "admin@example.com", UserType::SystemUser, Some(administrator_hash));
-    match store::users::insert_user(cx.conn, cx.now, &administrator) {
-        Ok(()) => {}
-        Err(store::StoreError::Unique(_)) => return Err(AppError::unavailable("another process is making the first users")),
-        Err(error) => return Err(error.into()),
-    }
+    store::users::insert_user(cx.conn, cx.now, &administrator)?;
     store::users::insert_user(cx.conn, cx.now, &user(GUEST, "guest@example.com", UserType::WebsiteUser, None))?;
     store::users::insert_role_of(cx.conn, cx.now, ADMINISTRATOR, SYSTEM_MANAGER, ADMINISTRATOR)?;
     Ok(true)

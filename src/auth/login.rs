@@ -56,7 +56,7 @@ pub fn question(cx: &mut Cx, user: &str) -> Result<Option<String>, AppError> {
 /// How a login ended.
 pub enum LoginOutcome {
     /// Logged in; carries what the reply and the cookies say.
-    Started { session: StartedSession, user: User },
+    Started { session: StartedSession, user: Box<User> },
     /// Refused, with the text the caller may see.
     Refused(&'static str),
 }
@@ -96,7 +96,7 @@ pub fn finish(cx: &mut Cx, attempt: &LoginAttempt, checked: Option<&str>, rehash
     let session = session::start(cx, &user.name, Some(&ip), attempt.user_agent.as_deref())?;
     store::users::update_last_login(cx.conn, cx.now, &user.name, Some(&ip))?;
     audit::record(cx, Some(&ip), &AuditEvent::Login { user: user.name.clone() })?;
-    Ok(LoginOutcome::Started { session, user })
+    Ok(LoginOutcome::Started { session, user: Box::new(user) })
 }
 
 /// Frappe's `message` and `home_page` after a login.

@@ -2,7 +2,7 @@
 //!
 //! A command reads its arguments, opens what it needs through `app`, calls a flow and prints.
 //! Secrets are read from a prompt or standard input, never from an argument, and printed once. To
-//! add a command: a file here, a variant of [`Command`].
+//! add a command: a file here, a variant of `Command`.
 
 mod backup;
 mod client;
@@ -51,7 +51,7 @@ struct Settings {
     /// sqlite://PATH or postgres://… [default: sqlite://ostiary.db]
     #[arg(long, global = true, value_name = "URL")]
     database_url: Option<String>,
-    /// URL that clients use; it is the issuer [default: http://<listen>]
+    /// URL that clients use; it is the issuer; without it, http:// and where it listens
     #[arg(long, global = true, value_name = "URL")]
     public_url: Option<String>,
     /// Certificate chain (PEM); read again on SIGHUP

@@ -44,7 +44,7 @@ pub(super) struct Name {
 pub(super) struct Add {
     /// E-mail address; it is the user's name
     email: String,
-    /// First name [default: what stands before the @]
+    /// First name; without it, what stands before the @
     #[arg(long, value_name = "NAME")]
     first_name: Option<String>,
     #[arg(long, value_name = "NAME")]

@@ -1,7 +1,7 @@
 //! The dialect of Frappe Framework: `/api/method/…`, `/api/resource/…`, its parameters, envelopes and errors.
 //!
 //! The only room that knows wire names (`exc_type`, `usr`, `message`, `data`). It translates and
-//! decides nothing; every flow works with this room deleted. [`dispatch`] is the one way in, the
+//! decides nothing; every flow works with this room deleted. [`dispatch()`] is the one way in, the
 //! table in [`registry`] lists the API methods. Where it differs from Frappe on purpose, a comment
 //! `Frappe: …, here: …, because` stands at the spot.
 

@@ -29,7 +29,7 @@ pub async fn log_in(state: &State, attempt: LoginAttempt) -> Result<Result<(Star
     };
     let outcome = state.write("login", move |cx| login::finish(cx, &attempt, checked.as_deref(), rehashed.as_deref())).await?;
     Ok(match outcome {
-        LoginOutcome::Started { session, user } => Ok((session, user)),
+        LoginOutcome::Started { session, user } => Ok((session, *user)),
         LoginOutcome::Refused(text) => Err(text),
     })
 }

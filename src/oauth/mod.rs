@@ -2,7 +2,7 @@
 //! introspection, and the registry of clients.
 //!
 //! The only room that names `oxide_auth`, whose state machines run over our own store
-//! ([`endpoint`]). Knows neither HTTP nor HTML nor Frappe: requests come in as [`Params`], outcomes
+//! (`endpoint`). Knows neither HTTP nor HTML nor Frappe: requests come in as [`Params`], outcomes
 //! go out as values that the doors translate. A refusal is a value too, so that it commits.
 //!
 //! To add a grant type, add a file and a row in [`grants`].

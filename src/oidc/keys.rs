@@ -12,6 +12,7 @@ use crate::error::AppError;
 use crate::secrets::keys::{SigningKey, generate};
 use crate::secrets::{SealKey, mint};
 use crate::store::epochs::{self, SIGNING_KEYS};
+use crate::store::installation;
 use crate::store::signing_keys::{self, KeyState, StoredKey};
 use crate::store::{Conn, Db, Effects};
 
@@ -52,14 +53,13 @@ pub fn ensure(db: &Db, env: &Env) -> Result<(), AppError> {
             let key = make(&env.seal, now, algorithm, state);
             db.write_blocking("make signing key", move |conn, effects| {
                 // Another process may have been faster; its key will do.
+                installation::lock_set_up(conn)?;
                 if has(&signing_keys::list_keys(conn)?) {
                     return Ok(());
                 }
                 signing_keys::insert_key(conn, &key)?;
                 Ok(epochs::bump(conn, effects, now, SIGNING_KEYS)?)
-            })
-            // On Postgres the other process may have committed between the look and the insert.
-            .or_else(|error| if db.lookup_blocking(|conn, _| Ok(has(&signing_keys::list_keys(conn)?)))? { Ok(()) } else { Err(error) })?;
+            })?;
         }
     }
     reload(db, env)

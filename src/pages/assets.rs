@@ -1,4 +1,4 @@
-//! The static files, part of the binary. To add one: put it into `static/` and into [`ASSETS`].
+//! The static files, part of the binary. To add one: put it into `static/` and into `ASSETS`.
 
 /// A file served below `/static/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

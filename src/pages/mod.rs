@@ -12,7 +12,7 @@
 //!
 //! A view knows neither requests nor the store: a door fills it in and sends what `render` gives,
 //! under the headers of [`policy`]. Whatever somebody else chose (the name of an app, of a user)
-//! is shown through the filter `shown` of [`display`], and linked only as a [`WebLink`].
+//! is shown through the filter `shown` of `display`, and linked only as a [`WebLink`].
 //!
 //! To add a page: a struct here, a template that extends `layout.html`, a line above, a row in
 //! `hostile_values_stay_inside_their_elements`.

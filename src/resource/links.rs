@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::auth::Caller;
 use crate::cx::Cx;
 use crate::doctype::filter::shorten;
 use crate::doctype::{DocType, Field, FieldType, Registry, Values};
+use crate::domain::scope::Access;
 use crate::error::AppError;
 use crate::store::documents::{self, LinkColumn};
 
@@ -21,7 +23,7 @@ struct Link<'a> {
 ///
 /// # Errors
 /// [`AppError::LinkNotFound`].
-pub(super) fn require_targets(cx: &mut Cx, doctype: &DocType, values: &Values, whole: &Values) -> Result<(), AppError> {
+pub(super) fn require_targets(cx: &mut Cx, caller: &Caller, doctype: &DocType, values: &Values, whole: &Values) -> Result<(), AppError> {
     let registry = cx.env.doctypes();
     let mut links = Vec::new();
     collect(&registry, doctype, values, whole, &mut links)?;
@@ -36,6 +38,8 @@ pub(super) fn require_targets(cx: &mut Cx, doctype: &DocType, values: &Values, w
         by_target.entry(link.target.name.clone()).or_default().push(link);
     }
     for links in by_target.values() {
+        // Whether a name exists is an answer too, so the scope must reach the doctype it is asked about.
+        caller.require_doctype_scope(&links[0].target.name, Access::Read)?;
         let mut names: Vec<&str> = links.iter().map(|link| link.value).collect();
         names.sort_unstable();
         names.dedup();

@@ -38,7 +38,7 @@ pub fn create(
     validate::fill_defaults(&doctype, &mut values, Context { user: caller.name(), now: cx.now.naive_utc(), zone })?;
     let name = naming::name_document(&doctype, &body, &values)?;
     validate::require(&doctype, &name, &values)?;
-    links::require_targets(cx, &doctype, &values, &values)?;
+    links::require_targets(cx, caller, &doctype, &values, &values)?;
     let Created { name, shown_once } = match adapter {
         Some(adapter) => {
             let draft = Draft { caller, doctype: &doctype, name: &name, values: &values, body: &body, gathered, at: cx.now };
@@ -86,7 +86,7 @@ pub fn update(
     let changed = changes(&doctype, &before, &sent)?;
     let whole = merge(before, &changed);
     require_complete(&doctype, &name, &whole, &changed)?;
-    links::require_targets(cx, &doctype, &changed, &whole)?;
+    links::require_targets(cx, caller, &doctype, &changed, &whole)?;
     let at = later_than(cx.now, value::to_utc(stored, zone));
     let shown_once = match adapter {
         Some(adapter) => {

@@ -222,6 +222,18 @@ pub(super) fn column_type(conn: &Conn, kind: Kind) -> &'static str {
     }
 }
 
+/// Waits until no other process makes what a new database needs, and keeps them from it until the
+/// transaction ends. SQLite's write transaction does so by itself.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub(super) fn lock_set_up(conn: &mut Conn) -> Result<(), StoreError> {
+    if let Conn::Postgres(postgres) = conn {
+        diesel::sql_query("SELECT pg_advisory_xact_lock(7165916214)").execute(postgres)?;
+    }
+    Ok(())
+}
+
 /// Waits until no other process changes tables, and keeps them from it until the transaction
 /// ends. SQLite's write transaction does so by itself.
 ///

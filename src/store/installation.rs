@@ -13,11 +13,21 @@ pub fn find_value(conn: &mut Conn, name: &str) -> Result<Option<String>, StoreEr
     Ok(installation::table.find(name).select(installation::value).get_result(conn).optional()?)
 }
 
+/// Lets one process at a time make what a new database lacks: what it then finds missing stays
+/// missing until it commits. Several processes may start on a new Postgres at once.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn lock_set_up(conn: &mut Conn) -> Result<(), StoreError> {
+    super::dialect::lock_set_up(conn)
+}
+
 /// Sets a name that was never set; another process that did so first wins, and `false` says so.
 ///
 /// # Errors
 /// [`StoreError`] from the database.
 pub fn insert_value(conn: &mut Conn, name: &str, value: &str) -> Result<bool, StoreError> {
+    lock_set_up(conn)?;
     if find_value(conn, name)?.is_some() {
         return Ok(false);
     }

@@ -252,7 +252,8 @@ fn alone(directory: &Path, environment: &[(&str, &str)], arguments: &[&str]) -> 
 #[test]
 fn settings_that_cannot_be_meant_are_refused_in_one_line() {
     let directory = TemporaryDirectory::new();
-    let cases: [(&[(&str, &str)], &[&str], &str); 9] = [
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str], &'a str);
+    let cases: [Case; 9] = [
         (&[], &["--public-url", "http://id.example.com"], "is not https"),
         (&[("OSTIARY_PUBLIC_URL", "http://id.example.com")], &[], "is not https"),
         (&[], &["--public-url", "https://id.example.com/path"], "scheme, host and port only"),

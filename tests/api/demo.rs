@@ -45,7 +45,8 @@ async fn refusals(_: Backend) {
     let denied = answer(&demo, &browser, "deny").await;
     assert!(browser.get(&denied).send().await.expect_status(200).text().contains("You said no"));
 
-    let strangers: [(&str, fn(&mut url::Url)); 3] = [
+    type Change = fn(&mut url::Url);
+    let strangers: [(&str, Change); 3] = [
         ("state", |url| replace(url, "state", "another")),
         ("issuer", |url| replace(url, "iss", "https://evil.example")),
         ("code", |url| replace(url, "code", "ost_ac_made_up")),

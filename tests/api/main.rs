@@ -14,5 +14,7 @@ mod faults;
 mod frappe;
 mod oauth;
 mod parity;
+mod processes;
 mod readme;
+mod resource;
 mod support;

@@ -37,7 +37,7 @@ pub fn authorize(call: Call<'_>) -> Answer<'_> {
 }
 
 /// By POST the answer of the consent page, or full parameters with a CSRF token as Frappe's own
-/// page sends them; by GET the same as [`authorize`]: a link alone never allows anything.
+/// page sends them; by GET the same as [`authorize()`]: a link alone never allows anything.
 pub fn approve(call: Call<'_>) -> Answer<'_> {
     Box::pin(async move {
         let request = authorize_request(&call);

@@ -12,9 +12,14 @@ both_databases!(
 
 const LOGIN: &str = "/api/method/login";
 
+/// With the limits as they are by default.
+async fn with_limits(setup: Setup) -> TestApp {
+    setup.configure(|config| config.limits.scale = 1.0).start().await
+}
+
 /// Behind a proxy that tests trust, so that a caller may come from anywhere.
 async fn behind_a_proxy(setup: Setup) -> TestApp {
-    setup.configure(|config| config.server.trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")]).start().await
+    with_limits(setup.configure(|config| config.server.trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")])).await
 }
 
 async fn guess(caller: &Caller, from: &str, usr: &str, pwd: &str) -> crate::support::Reply {
@@ -53,7 +58,8 @@ async fn unknown_names_lock_like_known_ones(setup: Setup) {
     guess(&caller, "192.0.2.1", "ghost@example.com", "wrong").await.expect_status(429);
 }
 
-async fn a_lockout_leaves_sessions_and_keys_alone(app: TestApp) {
+async fn a_lockout_leaves_sessions_and_keys_alone(setup: Setup) {
+    let app = with_limits(setup).await;
     let amina = app.user("amina@example.com").await;
     let (session, key) = (amina.cookie().await, amina.api_key().await);
     for _ in 0..11 {
@@ -64,7 +70,8 @@ async fn a_lockout_leaves_sessions_and_keys_alone(app: TestApp) {
     key.whoami().await.expect_status(200);
 }
 
-async fn basic_passwords_count_like_logins(app: TestApp) {
+async fn basic_passwords_count_like_logins(setup: Setup) {
+    let app = with_limits(setup).await;
     let amina = app.user("amina@example.com").await;
     let wrong = app.existing_user(&amina.name, "wrong").basic();
     for _ in 0..10 {

@@ -1,8 +1,8 @@
 //! The application as `serve` builds it, on its own thread, port and database.
 
 use std::ops::Deref;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -20,7 +20,8 @@ pub const ADMIN_PASSWORD: &str = "correct horse battery staple 42";
 /// The seal key of every test on Postgres: 32 bytes, base64. SQLite keeps a key file beside the database.
 pub const SEAL_KEY: &str = "b3N0aWFyeS10ZXN0LXNlYWwta2V5LTMyLWJ5dGVzISE=";
 
-/// A test application before its start.
+/// A test application before its start. A copy of it is another process on the same database.
+#[derive(Clone)]
 pub struct Setup {
     config: Config,
     database: Arc<Database>,
@@ -46,22 +47,17 @@ impl Setup {
         self
     }
 
-    /// A second application on the same database, with a clock of its own.
-    pub fn beside(app: &TestApp) -> Self {
-        Self { config: app.config.clone(), database: Arc::clone(&app.database), clock: Arc::default() }
-    }
-
     /// Starts it.
     pub async fn start(self) -> TestApp {
         let Self { config, database, clock } = self;
-        let (report, started) = mpsc::channel();
-        let (settings, offset) = (config.clone(), Arc::clone(&clock));
+        let (report, started) = tokio::sync::oneshot::channel();
+        let offset = Arc::clone(&clock);
         let thread = std::thread::Builder::new()
             .name("test-app".into())
             .spawn(move || {
                 actix_web::rt::System::new().block_on(async move {
                     let parts = Parts { clock: Clock::Shifted(offset) };
-                    let application = match Application::build(settings, parts).await {
+                    let application = match Application::build(config, parts).await {
                         Ok(application) => application,
                         Err(error) => return drop(report.send(Err(error.to_string()))),
                     };
@@ -73,8 +69,8 @@ impl Setup {
                 });
             })
             .expect("a thread");
-        let (url, db, env, stop) = started.recv().expect("the server reports").expect("the server starts");
-        TestApp { site: Site::at(&url), url, db: Some(db), env: Some(env), config, clock, stop: Some((stop, thread)), database }
+        let (url, db, env, stop) = started.await.expect("the server reports").expect("the server starts");
+        TestApp { site: Site::at(&url), url, db: Some(db), env: Some(env), clock, stop: Some((stop, thread)), database }
     }
 }
 
@@ -94,7 +90,6 @@ impl Given for TestApp {
 pub struct TestApp {
     pub url: String,
     site: Site,
-    config: Config,
     clock: Arc<AtomicI64>,
     db: Option<Db>,
     env: Option<Arc<Env>>,
