@@ -12,7 +12,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant as Clock};
 
 use diesel::connection::SimpleConnection as _;
@@ -21,6 +21,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::epochs::Epochs;
 use super::pool::{self, Manager, Mode, Pooled};
+use super::writer::{Queue, Reply};
 use super::{Backend, Conn, DatabaseUrl, StoreError};
 use crate::domain::Instant;
 use crate::error::AppError;
@@ -53,7 +54,7 @@ impl Default for Settings {
 }
 
 /// A write that need not be waited for, such as `last_used`; dropped when the writer is busy or fails.
-type LaterJob = Box<dyn FnOnce(&mut Conn) -> Result<(), StoreError> + Send>;
+type LaterJob = Box<dyn FnMut(&mut Conn) -> Result<(), StoreError> + Send>;
 
 /// What a job wants done once its transaction is committed; discarded when it rolls back.
 #[derive(Default)]
@@ -72,7 +73,7 @@ impl Effects {
     }
 
     /// A small write after the answer, which may be dropped.
-    pub fn later(&mut self, name: &'static str, job: impl FnOnce(&mut Conn) -> Result<(), StoreError> + Send + 'static) {
+    pub fn later(&mut self, name: &'static str, job: impl FnMut(&mut Conn) -> Result<(), StoreError> + Send + 'static) {
         self.later.push((name, Box::new(job)));
     }
 
@@ -104,7 +105,7 @@ struct Inner {
 }
 
 enum Writer {
-    Sqlite(SyncSender<Box<dyn Job>>),
+    Sqlite(Queue),
     Postgres { pool: Pool<Manager>, permits: Semaphore },
 }
 
@@ -143,13 +144,7 @@ impl Db {
             DatabaseUrl::Sqlite(path) => {
                 let mut connection = pool::open_sqlite(path, Mode::Write)?;
                 prepare(&mut connection.conn)?;
-                let (sender, receiver) = sync_channel(settings.write_queue);
-                let epochs = Arc::clone(&epochs);
-                std::thread::Builder::new()
-                    .name("sqlite-writer".into())
-                    .spawn(move || run_writer(connection, &receiver, &epochs))
-                    .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-                Writer::Sqlite(sender)
+                Writer::Sqlite(Queue::start(connection, settings.write_queue, Arc::clone(&epochs))?)
             }
             DatabaseUrl::Postgres(text) => {
                 let mut connection = pool::open_postgres(text, Duration::ZERO)?;
@@ -257,7 +252,7 @@ impl Db {
     }
 
     /// Changes, in one transaction that is durable before this returns `Ok`. The job may be run
-    /// again after a serialization failure, so it must not consume what it captured.
+    /// again (after a serialization failure, or with its batch), so it must not consume what it captured.
     ///
     /// # Errors
     /// As [`Db::lookup`]; [`AppError::Unavailable`] also when the queue is full or the disk is.
@@ -269,17 +264,7 @@ impl Db {
         match &self.0.writer {
             Writer::Sqlite(queue) => {
                 let (reply, answer) = oneshot::channel();
-                enqueue(
-                    queue,
-                    Box::new(WriteJob {
-                        name,
-                        job,
-                        outcome: None,
-                        effects: Effects::default(),
-                        db: self.clone(),
-                        reply: Reply::Async(reply),
-                    }),
-                )?;
+                queue.push(self.clone(), name, job, Reply::Async(reply))?;
                 answer.await.unwrap_or_else(|_| Err(AppError::unavailable("the writer ended")))
             }
             Writer::Postgres { permits, .. } => {
@@ -302,17 +287,7 @@ impl Db {
         match &self.0.writer {
             Writer::Sqlite(queue) => {
                 let (reply, answer) = sync_channel(1);
-                enqueue(
-                    queue,
-                    Box::new(WriteJob {
-                        name,
-                        job,
-                        outcome: None,
-                        effects: Effects::default(),
-                        db: self.clone(),
-                        reply: Reply::Blocking(reply),
-                    }),
-                )?;
+                queue.push(self.clone(), name, job, Reply::Blocking(reply))?;
                 answer.recv().unwrap_or_else(|_| Err(AppError::unavailable("the writer ended")))
             }
             Writer::Postgres { .. } => self.write_postgres(name, job),
@@ -362,17 +337,21 @@ impl Db {
         }
     }
 
+    /// SQLite's writer itself, for its own tests.
+    #[cfg(test)]
+    pub(super) fn queue(&self) -> &Queue {
+        match &self.0.writer {
+            Writer::Sqlite(queue) => queue,
+            Writer::Postgres { .. } => panic!("Postgres has no write queue"),
+        }
+    }
+
     /// A write that nobody waits for.
-    fn write_later(&self, name: &'static str, job: LaterJob) {
-        let mut job = Some(job);
-        let run = move |conn: &mut Conn, _: &mut Effects| match job.take() {
-            Some(job) => job(conn).map_err(AppError::from),
-            None => Ok(()),
-        };
+    fn write_later(&self, name: &'static str, mut job: LaterJob) {
+        let run = move |conn: &mut Conn, _: &mut Effects| job(conn).map_err(AppError::from);
         match &self.0.writer {
             Writer::Sqlite(queue) => {
-                let job = WriteJob { name, job: run, outcome: None, effects: Effects::default(), db: self.clone(), reply: Reply::Nobody };
-                if enqueue(queue, Box::new(job)).is_err() {
+                if queue.push(self.clone(), name, run, Reply::Nobody).is_err() {
                     tracing::debug!(name, "the writer is busy: a write that may be dropped was dropped");
                 }
             }
@@ -456,7 +435,7 @@ fn checkout(pool: &Pool<Manager>) -> Result<PooledConnection<Manager>, AppError>
 }
 
 /// Runs a job so that a panic in it fails that job only.
-fn contained<T>(job: impl FnOnce() -> Result<T, AppError>) -> Result<T, AppError> {
+pub(super) fn contained<T>(job: impl FnOnce() -> Result<T, AppError>) -> Result<T, AppError> {
     catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|panic| Err(AppError::Internal(format!("a job panicked: {}", panic_text(&*panic)))))
 }
 
@@ -470,139 +449,9 @@ fn note_loss<T>(pooled: &mut Pooled, result: &Result<T, AppError>) {
     }
 }
 
-fn warn_if_slow(name: &'static str, started: Clock) {
+pub(super) fn warn_if_slow(name: &'static str, started: Clock) {
     let elapsed = started.elapsed();
     if elapsed > Duration::from_millis(50) {
         tracing::warn!(name, milliseconds = elapsed.as_millis(), "slow write job");
     }
-}
-
-fn enqueue(queue: &SyncSender<Box<dyn Job>>, job: Box<dyn Job>) -> Result<(), AppError> {
-    queue.try_send(job).map_err(|error| match error {
-        TrySendError::Full(_) => AppError::unavailable("the write queue is full"),
-        TrySendError::Disconnected(_) => AppError::unavailable("the writer ended"),
-    })
-}
-
-/// A job in SQLite's write queue: run inside the batch, answered after its commit.
-trait Job: Send {
-    fn name(&self) -> &'static str;
-    /// Runs inside a savepoint; false asks for its rollback.
-    fn run(&mut self, conn: &mut Conn) -> bool;
-    /// Forgets what `run` did because the transaction is gone.
-    fn fail(&mut self, error: AppError);
-    /// Carries out the effects and answers.
-    fn finish(self: Box<Self>);
-}
-
-enum Reply<T> {
-    Async(oneshot::Sender<Result<T, AppError>>),
-    Blocking(SyncSender<Result<T, AppError>>),
-    Nobody,
-}
-
-struct WriteJob<T, F> {
-    name: &'static str,
-    job: F,
-    outcome: Option<Result<T, AppError>>,
-    effects: Effects,
-    db: Db,
-    reply: Reply<T>,
-}
-
-impl<T: Send, F: FnMut(&mut Conn, &mut Effects) -> Result<T, AppError> + Send> Job for WriteJob<T, F> {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn run(&mut self, conn: &mut Conn) -> bool {
-        let result = contained(|| (self.job)(conn, &mut self.effects));
-        let keep = result.is_ok();
-        self.outcome = Some(result);
-        keep
-    }
-
-    fn fail(&mut self, error: AppError) {
-        self.outcome = Some(Err(error));
-    }
-
-    fn finish(self: Box<Self>) {
-        let Self { outcome, effects, db, reply, name, .. } = *self;
-        let outcome = outcome.unwrap_or_else(|| Err(AppError::internal("a write job was not run")));
-        if outcome.is_ok() {
-            db.carry_out(effects);
-        }
-        match reply {
-            // The caller may have gone away; its write stands.
-            Reply::Async(reply) => drop(reply.send(outcome)),
-            Reply::Blocking(reply) => drop(reply.send(outcome)),
-            Reply::Nobody => {
-                if let Err(error) = outcome {
-                    tracing::debug!(name, cause = %error, "a write that may be dropped was dropped");
-                }
-            }
-        }
-    }
-}
-
-/// How many jobs share one commit at most: bounds how long the first of them waits for the last.
-const MAX_BATCH: usize = 256;
-
-/// SQLite's writer: drains the queue, runs each job in a savepoint of one `BEGIN IMMEDIATE`,
-/// commits once, then answers all. Ends when the last `Db` is gone.
-fn run_writer(mut connection: Pooled, queue: &Receiver<Box<dyn Job>>, epochs: &Arc<Epochs>) {
-    while let Ok(first) = queue.recv() {
-        let mut batch = Vec::with_capacity(16);
-        let mut pending = Some(first);
-        let begun = connection.conn.batch_execute("BEGIN IMMEDIATE").map_err(StoreError::from);
-        let mut lost: Option<AppError> = begun.err().map(AppError::from);
-        while let Some(mut job) = pending.take() {
-            match &lost {
-                Some(error) => job.fail(error.clone()),
-                None => {
-                    if let Err(error) = run_in_savepoint(&mut connection, &mut *job) {
-                        lost = Some(error.into());
-                    }
-                }
-            }
-            batch.push(job);
-            if batch.len() < MAX_BATCH {
-                pending = queue.try_recv().ok();
-            }
-        }
-        if lost.is_none() {
-            lost = connection.conn.batch_execute("COMMIT").map_err(StoreError::from).err().map(AppError::from);
-        }
-        if let Some(error) = &lost {
-            // Nothing of this batch is durable, so every job of it failed.
-            if !connection.left_transaction() {
-                let _ = connection.conn.batch_execute("ROLLBACK");
-            }
-            tracing::error!(cause = %error, jobs = batch.len(), "a write batch was rolled back");
-            // A job may have remembered what an earlier one of the batch wrote.
-            epochs.bump(super::epochs::EVERYBODY);
-            for job in &mut batch {
-                job.fail(error.clone());
-            }
-        }
-        for job in batch {
-            job.finish();
-        }
-    }
-}
-
-/// Runs one job; an error means that the whole transaction is gone.
-fn run_in_savepoint(connection: &mut Pooled, job: &mut dyn Job) -> Result<(), StoreError> {
-    let started = Clock::now();
-    connection.conn.batch_execute("SAVEPOINT job")?;
-    let keep = job.run(&mut connection.conn);
-    warn_if_slow(job.name(), started);
-    if connection.left_transaction() {
-        return Err(StoreError::Unavailable("SQLite ended the transaction (disk full or I/O error)".into()));
-    }
-    if !keep {
-        connection.conn.batch_execute("ROLLBACK TO job")?;
-    }
-    connection.conn.batch_execute("RELEASE job")?;
-    Ok(())
 }

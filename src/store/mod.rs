@@ -41,6 +41,7 @@ pub(crate) mod testing;
 pub mod tokens;
 pub mod user_documents;
 pub mod users;
+mod writer;
 
 pub use conn::Conn;
 pub use db::{Db, Effects, Settings};

@@ -14,6 +14,7 @@ use diesel::r2d2::{ManageConnection, Pool};
 use diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection};
 use libsqlite3_sys as ffi;
 
+use super::statement::Statement;
 use super::{Conn, StoreError};
 
 /// Which database a URL names.
@@ -92,6 +93,8 @@ pub(super) struct Pooled {
     raw: Option<RawSqlite>,
     broken: bool,
     used: Clock,
+    /// SQLite's counter of changed tables, as last seen.
+    schema_version: Option<String>,
 }
 
 /// SQLite's own handle of a connection that [`Pooled`] owns, for the two things diesel does not offer.
@@ -134,6 +137,27 @@ impl Pooled {
     pub fn left_transaction(&self) -> bool {
         // SAFETY: the handle belongs to the connection that `self` owns.
         self.raw.as_ref().is_some_and(|raw| unsafe { ffi::sqlite3_get_autocommit(raw.0.as_ptr()) != 0 })
+    }
+
+    /// How many rows this SQLite connection has changed since it was opened.
+    pub fn changes(&self) -> i64 {
+        // SAFETY: the handle belongs to the connection that `self` owns.
+        self.raw.as_ref().map_or(0, |raw| unsafe { ffi::sqlite3_total_changes64(raw.0.as_ptr()) })
+    }
+
+    /// Whether rows were changed since [`Pooled::changes`] said `before`, or tables made or altered,
+    /// which that number does not count.
+    pub fn has_changed_since(&mut self, before: i64) -> bool {
+        let version = diesel::sql_query("SELECT CAST(schema_version AS TEXT) AS value FROM pragma_schema_version");
+        let version = version.get_result::<Pragma>(&mut self.conn).map(|pragma| pragma.value).ok();
+        let same_tables = version.is_some() && version == self.schema_version;
+        self.schema_version = version;
+        !same_tables || self.changes() != before
+    }
+
+    /// Runs a statement without parameters that the connection keeps prepared.
+    pub fn execute_kept(&mut self, sql: &'static str) -> Result<(), StoreError> {
+        Statement::fixed(sql).execute(&mut self.conn).map(drop)
     }
 
     /// Keeps a lost connection from going back into the pool.
@@ -239,7 +263,7 @@ pub(super) fn open_sqlite(path: &Path, mode: Mode) -> Result<Pooled, StoreError>
             }
         }
     }
-    Ok(Pooled { conn: Conn::Sqlite(sqlite), raw, broken: false, used: Clock::now() })
+    Ok(Pooled { conn: Conn::Sqlite(sqlite), raw, broken: false, used: Clock::now(), schema_version: None })
 }
 
 /// Opens a Postgres connection whose statements end after `statement_timeout`.
@@ -249,7 +273,7 @@ pub(super) fn open_postgres(url: &str, statement_timeout: Duration) -> Result<Po
         "SET statement_timeout = {}; SET idle_in_transaction_session_timeout = 30000; SET application_name = 'ostiary';",
         statement_timeout.as_millis()
     ))?;
-    Ok(Pooled { conn: Conn::Postgres(postgres), raw: None, broken: false, used: Clock::now() })
+    Ok(Pooled { conn: Conn::Postgres(postgres), raw: None, broken: false, used: Clock::now(), schema_version: None })
 }
 
 /// libpq waits for minutes on a silent host unless told otherwise.

@@ -42,6 +42,11 @@ pub(super) struct Statement {
 }
 
 impl Statement {
+    /// SQL without parameters that never changes.
+    pub fn fixed(sql: &'static str) -> Self {
+        Self { pieces: vec![Piece::Sql(sql.to_owned())], keep: true }
+    }
+
     /// Adds SQL text. Never pass what came from a request.
     pub fn sql(&mut self, sql: &str) -> &mut Self {
         match self.pieces.last_mut() {
@@ -83,13 +88,13 @@ impl Statement {
 
     /// Runs it and returns the text of each row.
     pub fn load(mut self, conn: &mut Conn) -> Result<Vec<String>, StoreError> {
-        self.keep = self.is_worth_keeping();
+        self.keep = self.keep || self.is_worth_keeping();
         Ok(diesel::RunQueryDsl::load::<String>(self, conn)?)
     }
 
     /// Runs it and returns how many rows it changed.
     pub fn execute(mut self, conn: &mut Conn) -> Result<usize, StoreError> {
-        self.keep = self.is_worth_keeping();
+        self.keep = self.keep || self.is_worth_keeping();
         Ok(diesel::RunQueryDsl::execute(self, conn)?)
     }
 
@@ -131,3 +136,25 @@ impl Query for Statement {
 }
 
 impl RunQueryDsl<Conn> for Statement {}
+
+/// An UPDATE that each connection keeps prepared. Diesel prepares every UPDATE anew, because what it
+/// sets may differ from one value to the next; wrap only those whose text never does.
+pub(super) struct Kept<Q>(pub Q);
+
+impl<Q: QueryFragment<MultiBackend>> QueryFragment<MultiBackend> for Kept<Q> {
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
+        self.0.walk_ast(out)
+    }
+
+    fn is_safe_to_cache_prepared(&self, _: &MultiBackend) -> QueryResult<bool> {
+        Ok(true)
+    }
+}
+
+impl<Q> QueryId for Kept<Q> {
+    type QueryId = ();
+    // Kept by its text.
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<Q> RunQueryDsl<Conn> for Kept<Q> {}
