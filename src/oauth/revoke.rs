@@ -131,8 +131,8 @@ pub fn delete_bearer_token(cx: &mut Cx, id: &str) -> Result<(), AppError> {
 /// # Errors
 /// [`AppError`] from the database.
 pub fn withdraw(cx: &mut Cx, user: &str, client_id: &str) -> Result<(), AppError> {
-    grants::revoke_of_user_and_client(cx.conn, cx.now, user, client_id)?;
     codes::burn_unspent(cx.conn, cx.now, Some(user), Some(client_id))?;
+    grants::revoke_of_user_and_client(cx.conn, cx.now, user, client_id)?;
     consents::revoke_consent(cx.conn, user, client_id)?;
     epochs::bump(cx.conn, cx.effects, cx.now, user)?;
     let event = AuditEvent::TokenRevoked { client_id: client_id.to_owned(), user: user.to_owned() };
@@ -144,8 +144,8 @@ pub fn withdraw(cx: &mut Cx, user: &str, client_id: &str) -> Result<(), AppError
 /// # Errors
 /// [`AppError`] from the database.
 pub fn end_all_of_user(cx: &mut Cx, user: &str) -> Result<usize, AppError> {
-    let ended = grants::revoke_of_user(cx.conn, cx.now, user)? + tokens::revoke_without_grant_of_user(cx.conn, cx.now, user)?;
     codes::burn_unspent(cx.conn, cx.now, Some(user), None)?;
+    let ended = grants::revoke_of_user(cx.conn, cx.now, user)? + tokens::revoke_without_grant_of_user(cx.conn, cx.now, user)?;
     epochs::bump(cx.conn, cx.effects, cx.now, user)?;
     Ok(ended)
 }
@@ -155,8 +155,8 @@ pub fn end_all_of_user(cx: &mut Cx, user: &str) -> Result<usize, AppError> {
 /// # Errors
 /// [`AppError`] from the database.
 pub fn end_all_of_client(cx: &mut Cx, client_id: &str) -> Result<usize, AppError> {
-    let ended = grants::revoke_of_client(cx.conn, cx.now, client_id)? + tokens::revoke_without_grant_of_client(cx.conn, cx.now, client_id)?;
     codes::burn_unspent(cx.conn, cx.now, None, Some(client_id))?;
+    let ended = grants::revoke_of_client(cx.conn, cx.now, client_id)? + tokens::revoke_without_grant_of_client(cx.conn, cx.now, client_id)?;
     epochs::bump(cx.conn, cx.effects, cx.now, EVERYBODY)?;
     Ok(ended)
 }

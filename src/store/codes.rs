@@ -105,6 +105,9 @@ pub fn consume_code(conn: &mut Conn, now: Instant, id: &str, grant_id: Option<&s
 /// Burns the codes that a user (or a client, or anybody) holds unspent, so that what was ended
 /// cannot begin anew. Looks at those young enough to be good only. Returns how many.
 ///
+/// To be done before grants are revoked: on Postgres it waits for exchanges that are under way, and
+/// what they bought can be seen and revoked only then.
+///
 /// # Errors
 /// [`StoreError`] from the database.
 pub fn burn_unspent(conn: &mut Conn, now: Instant, user: Option<&str>, client_id: Option<&str>) -> Result<usize, StoreError> {

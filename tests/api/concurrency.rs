@@ -1,8 +1,11 @@
 //! What happens when everybody asks at once: one code, one refresh token, one revocation.
 
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection as _;
+use ostiary::cx::Cx;
+use ostiary::oauth::revoke;
 use ostiary::store::Conn;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -15,6 +18,7 @@ both_databases!(
     fifty_refreshes_of_one_token_get_one_pair,
     two_tabs_that_refresh_together_both_go_on_and_a_late_reuse_ends_the_family,
     a_revocation_raced_by_lookups_leaves_no_cached_credential_valid,
+    grants_ended_while_a_code_is_exchanged_do_not_come_back,
 );
 
 const SCOPE: &str = "all openid";
@@ -26,29 +30,35 @@ async fn scene(app: &TestApp) -> (Caller, TestClient) {
     (browser, client)
 }
 
-/// Sends the same request fifty times before the first of them can be answered.
-async fn fifty_at_once<F: Future<Output = Reply> + Send + 'static>(app: &TestApp, send: impl Fn() -> F) -> Vec<Reply> {
-    // Writes stand still until all requests are in, so that each of them arrived before any was committed.
+/// Lets writes to these tables stand still for a second and a half, from when this returns. Reads go
+/// on, as they do beside a slow commit. SQLite's one writer needs no lock to stand still.
+fn hold_writes(app: &TestApp, tables: &'static str) -> JoinHandle<()> {
     let (db, started) = (app.db().clone(), std::sync::mpsc::channel());
     let held = std::thread::spawn(move || {
-        db.write_blocking("hold all writes", move |conn, _| {
+        let held = db.write_blocking("hold all writes", move |conn, _| {
             if let Conn::Postgres(postgres) = conn {
-                // Reads go on, as they do beside a slow commit. SQLite's one writer needs no lock to stand still.
-                let lock = "LOCK TABLE oauth_authorization_codes, oauth_refresh_tokens IN EXCLUSIVE MODE";
-                postgres.batch_execute(lock).map_err(ostiary::store::StoreError::from)?;
+                postgres.batch_execute(&format!("LOCK TABLE {tables} IN EXCLUSIVE MODE")).map_err(ostiary::store::StoreError::from)?;
             }
             let _ = started.0.send(());
             std::thread::sleep(Duration::from_millis(1500));
             Ok(())
-        })
+        });
+        held.expect("the lock is held and let go");
     });
     started.1.recv().expect("the job starts");
+    held
+}
+
+/// Sends the same request fifty times before the first of them can be answered.
+async fn fifty_at_once<F: Future<Output = Reply> + Send + 'static>(app: &TestApp, send: impl Fn() -> F) -> Vec<Reply> {
+    // Until all requests are in, so that each of them arrived before any was committed.
+    let held = hold_writes(app, "oauth_authorization_codes, oauth_refresh_tokens");
     let mut asking = JoinSet::new();
     for _ in 0..50 {
         asking.spawn(send());
     }
     let replies = asking.join_all().await;
-    held.join().expect("no panic").expect("the lock is held and let go");
+    held.join().expect("no panic");
     replies
 }
 
@@ -142,5 +152,32 @@ async fn a_revocation_raced_by_lookups_leaves_no_cached_credential_valid(app: Te
         }
         assert!(looking.join_all().await.into_iter().all(|refused| refused), "lookups went on being answered after the revocation");
         machine.holder(&access).whoami().await.expect_status(401);
+    }
+}
+
+async fn grants_ended_while_a_code_is_exchanged_do_not_come_back(app: TestApp) {
+    let (browser, client) = scene(&app).await;
+    let code = client.code(&browser, SCOPE).await;
+    // The exchange has spent the code, but not kept its tokens yet, when everything is to end.
+    let held = hold_writes(&app, "oauth_access_tokens");
+    let exchange = {
+        let (client, code) = (client.clone(), code.clone());
+        tokio::spawn(async move { client.exchange(&code).await })
+    };
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let (env, client_id) = (app.env().clone(), client.id.clone());
+    let ended = app.db().write("end a client's grants", move |conn, effects| {
+        let mut cx = Cx { conn, now: env.clock.now(), env: &env, effects };
+        revoke::end_all_of_client(&mut cx, &client_id)
+    });
+    ended.await.expect("the grants end");
+    held.join().expect("no panic");
+    let exchanged = exchange.await.expect("no panic");
+    if exchanged.status == 200 {
+        let pair = TokenPair::of(&exchanged);
+        client.holder(&pair.access).whoami().await.expect_status(401);
+        client.refresh(pair.refresh.as_deref().expect("a refresh token")).await.expect_status(400);
+    } else {
+        assert_eq!(exchanged.error().as_deref(), Some("invalid_grant"));
     }
 }

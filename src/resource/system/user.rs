@@ -11,11 +11,12 @@ use crate::cx::Cx;
 use crate::doctype::{FieldValue, Values};
 use crate::domain::user::{ADMINISTRATOR, AUTOMATIC_ROLES, GUEST, User, UserType, fold_name};
 use crate::error::{AppError, Denied};
+use crate::oauth::revoke;
 use crate::secrets::mint;
 use crate::store::api_keys::{self, NewKey, SecretForm};
 use crate::store::user_documents::{self, UserChange};
 use crate::store::users::{self, NewUser};
-use crate::store::{StoreError, codes, epochs, grants, roles, sessions, tokens};
+use crate::store::{StoreError, epochs, roles, sessions};
 
 /// Letters of a minted public key, as in Frappe.
 const KEY_LENGTH: usize = 15;
@@ -144,11 +145,9 @@ fn is_standard(name: &str) -> bool {
 }
 
 /// Sessions, grants and tokens end with the user, and do not come back when it is enabled again.
-fn end_everything(cx: &mut Cx, name: &str) -> Result<(), StoreError> {
+fn end_everything(cx: &mut Cx, name: &str) -> Result<(), AppError> {
     sessions::revoke_sessions_of(cx.conn, name, None)?;
-    grants::revoke_of_user(cx.conn, cx.now, name)?;
-    tokens::revoke_without_grant_of_user(cx.conn, cx.now, name)?;
-    codes::burn_unspent(cx.conn, cx.now, Some(name), None)?;
+    revoke::end_all_of_user(cx, name)?;
     Ok(())
 }
 
