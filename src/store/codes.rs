@@ -4,7 +4,6 @@ use chrono::NaiveDateTime;
 use diesel::prelude::*;
 
 use super::schema::{oauth_authorization_codes as codes, users};
-use super::statement::Kept;
 use super::{Conn, StoreError};
 use crate::domain::grant::{AuthorizationCode, CodeState};
 use crate::domain::{Instant, Scope};
@@ -98,8 +97,10 @@ pub fn insert_code(conn: &mut Conn, code: &AuthorizationCode, hash: &SecretHash)
 /// [`StoreError`] from the database.
 pub fn consume_code(conn: &mut Conn, now: Instant, id: &str, grant_id: Option<&str>) -> Result<bool, StoreError> {
     let target = codes::table.filter(codes::id.eq(id).and(codes::state.eq(ISSUED)));
-    let change = (codes::state.eq(SPENT), codes::spent_at.eq(now.naive_utc()), codes::grant_id.eq(grant_id));
-    Ok(Kept(diesel::update(target).set(change)).execute(conn)? == 1)
+    let changed = diesel::update(target)
+        .set((codes::state.eq(SPENT), codes::spent_at.eq(now.naive_utc()), codes::grant_id.eq(grant_id)))
+        .execute(conn)?;
+    Ok(changed == 1)
 }
 
 /// Burns the codes that a user (or a client, or anybody) holds unspent, so that what was ended

@@ -136,25 +136,3 @@ impl Query for Statement {
 }
 
 impl RunQueryDsl<Conn> for Statement {}
-
-/// An UPDATE that each connection keeps prepared. Diesel prepares every UPDATE anew, because what it
-/// sets may differ from one value to the next; wrap only those whose text never does.
-pub(super) struct Kept<Q>(pub Q);
-
-impl<Q: QueryFragment<MultiBackend>> QueryFragment<MultiBackend> for Kept<Q> {
-    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
-        self.0.walk_ast(out)
-    }
-
-    fn is_safe_to_cache_prepared(&self, _: &MultiBackend) -> QueryResult<bool> {
-        Ok(true)
-    }
-}
-
-impl<Q> QueryId for Kept<Q> {
-    type QueryId = ();
-    // Kept by its text.
-    const HAS_STATIC_QUERY_ID: bool = false;
-}
-
-impl<Q> RunQueryDsl<Conn> for Kept<Q> {}

@@ -8,7 +8,6 @@ use chrono::NaiveDateTime;
 use diesel::prelude::*;
 
 use super::schema::{oauth_access_tokens, oauth_clients, oauth_grants, oauth_refresh_tokens, users};
-use super::statement::Kept;
 use super::{Conn, StoreError};
 use crate::domain::grant::Grant;
 use crate::domain::token::{AccessToken, RefreshState, RefreshToken};
@@ -269,8 +268,10 @@ pub fn insert_refresh(conn: &mut Conn, token: &RefreshToken, hash: &SecretHash) 
 /// [`StoreError`] from the database.
 pub fn consume_refresh(conn: &mut Conn, now: Instant, id: &str, scope: &Scope) -> Result<bool, StoreError> {
     let target = oauth_refresh_tokens::table.filter(oauth_refresh_tokens::id.eq(id).and(oauth_refresh_tokens::spent_at.is_null()));
-    let change = (oauth_refresh_tokens::spent_at.eq(now.naive_utc()), oauth_refresh_tokens::spent_scopes.eq(scope.to_string()));
-    Ok(Kept(diesel::update(target).set(change)).execute(conn)? == 1)
+    let changed = diesel::update(target)
+        .set((oauth_refresh_tokens::spent_at.eq(now.naive_utc()), oauth_refresh_tokens::spent_scopes.eq(scope.to_string())))
+        .execute(conn)?;
+    Ok(changed == 1)
 }
 
 /// Removes up to `limit` access tokens that expired before an instant, oldest first; none that was
