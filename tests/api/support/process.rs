@@ -111,6 +111,11 @@ impl Program {
         self.child.try_wait().expect("a child of ours").is_none()
     }
 
+    /// Lets it stand still until the guard is dropped.
+    pub fn pause(&self) -> Paused {
+        Paused::new(self.child.id())
+    }
+
     /// SIGTERM, and waits until it is gone.
     pub fn terminate(mut self) -> std::process::ExitStatus {
         signal(self.child.id(), "TERM");
@@ -243,6 +248,34 @@ impl Drop for Demo {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A process that stands still; it goes on when this is dropped.
+pub struct Paused(u32);
+
+impl Paused {
+    /// SIGSTOP, and waits until all of it has stopped.
+    pub fn new(pid: u32) -> Self {
+        signal(pid, "STOP");
+        let paused = Self(pid);
+        let started = Instant::now();
+        let running = || {
+            let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("a process");
+            let state = |stat: String| stat.rsplit(") ").next().and_then(|rest| rest.chars().next());
+            tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("stat")).ok()).any(|stat| state(stat) != Some('T'))
+        };
+        while running() {
+            assert!(started.elapsed() < Duration::from_secs(5), "process {pid} does not stop");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        paused
+    }
+}
+
+impl Drop for Paused {
+    fn drop(&mut self) {
+        signal(self.0, "CONT");
     }
 }
 
