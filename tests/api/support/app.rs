@@ -105,8 +105,8 @@ impl TestApp {
     }
 
     /// The server's environment, for what its clock and keys are needed for.
-    pub fn env(&self) -> &Env {
-        self.env.as_deref().expect("only dropping takes it")
+    pub fn env(&self) -> &Arc<Env> {
+        self.env.as_ref().expect("only dropping takes it")
     }
 
     /// Which database this is.
