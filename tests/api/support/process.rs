@@ -45,6 +45,13 @@ impl Launch {
         self
     }
 
+    /// Changes a variable of its environment.
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.retain(|(known, _)| known != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// Runs it under another command.
     pub fn under(mut self, command: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         self.under = command.into_iter().map(Into::into).collect();
