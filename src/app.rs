@@ -80,9 +80,11 @@ impl Application {
         background::start(&db, &env, crate::oidc::keys::reload);
         let state = Data::new(State::new(env, db));
         let shared = state.clone();
-        let server = HttpServer::new(move || App::new().app_data(shared.clone()).default_service(web::to(entry)))
-            .workers(workers)
-            .shutdown_timeout(10);
+        let worker = move || {
+            shared.workers.join();
+            App::new().app_data(shared.clone()).default_service(web::to(entry))
+        };
+        let server = HttpServer::new(worker).workers(workers).shutdown_timeout(10);
         let server = match tls {
             Some(tls) => server.listen_rustls_0_23(listener, tls)?,
             None => server.listen(listener)?,

@@ -97,7 +97,7 @@ pub enum Winner {
     Committing,
     /// A request that arrived before this moment lost the race; one that arrived after it saw the
     /// answer, or stole it.
-    Committed(Instant),
+    Answered(Instant),
 }
 
 /// The winners of recent races in this process.
@@ -114,6 +114,17 @@ impl Races {
     /// Remembers how the winner of the race for `id` stands.
     pub fn note(&self, id: &str, winner: Winner) {
         self.0.insert(id.to_owned(), winner);
+    }
+
+    /// The winner is durable and its answer on the way; [`Races::answered`] says when it leaves. If that
+    /// never comes, because who asked went away, it counts as answered after a second.
+    pub fn committed(&self, id: &str, now: Instant) {
+        self.note(id, Winner::Answered(now.plus(std::time::Duration::from_secs(1))));
+    }
+
+    /// The winner's answer leaves now.
+    pub fn answered(&self, id: &str, now: Instant) {
+        self.note(id, Winner::Answered(now));
     }
 
     /// How the winner of the race for `id` stands, if it won here and lately.

@@ -140,9 +140,13 @@ impl Client {
 
 fn has_loopback_host(uri: &str) -> bool {
     url::Url::parse(uri).is_ok_and(|url| match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Domain(name)) => {
+            let name = name.strip_suffix('.').unwrap_or(name);
+            name == "localhost" || name.ends_with(".localhost")
+        }
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        // `::ffff:127.0.0.1` leads to this machine too.
+        Some(url::Host::Ipv6(address)) => address.to_canonical().is_loopback(),
         None => false,
     })
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::arrival::Workers;
 use super::gate::PasswordGate;
 use crate::auth::csrf;
 use crate::auth::identify::{self, Loaded};
@@ -22,6 +23,7 @@ pub struct State {
     pub introspections: IntrospectionCache,
     pub lockout: Lockout,
     pub gate: PasswordGate,
+    pub workers: Workers,
     pub(super) public_client_origins: super::cors::PublicClientOrigins,
 }
 
@@ -32,7 +34,8 @@ impl State {
         let introspections = IntrospectionCache::new(Arc::clone(db.epochs()));
         let lockout = Lockout::new(|limit| Limits::quota(&env.config.limits, limit));
         let gate = PasswordGate::new(env.config.security.password_checks, Duration::from_secs(env.config.security.password_wait));
-        Self { env, db, credentials, introspections, lockout, gate, public_client_origins: super::cors::PublicClientOrigins::default() }
+        let workers = Workers::default();
+        Self { env, db, credentials, introspections, lockout, gate, workers, public_client_origins: Default::default() }
     }
 
     /// What a CSRF check needs to know of this installation.

@@ -116,7 +116,7 @@ pub fn authorize(cx: &mut Cx, request: &AuthorizeRequest, visitor: Option<&Visit
 /// # Errors
 /// [`AppError`] for faults only.
 pub fn approve(cx: &mut Cx, request: &AuthorizeRequest, visitor: &Visitor) -> Result<AuthorizeOutcome, AppError> {
-    run(cx, request, Some(visitor), Consent::Given)
+    run(cx, request, Some(visitor), Consent::Sent)
 }
 
 /// Allow or Deny for a request whose consent page this session was shown.
@@ -131,7 +131,7 @@ pub fn decide(cx: &mut Cx, visitor: &Visitor, decision: &Decision) -> Result<Aut
     let params: Params = serde_json::from_str(&parameters).map_err(AppError::internal)?;
     let request = AuthorizeRequest { params, ip: decision.ip.clone() };
     // Checked anew: the client may have changed since the page was shown.
-    let consent = if decision.allow { Consent::Given } else { Consent::Denied };
+    let consent = if decision.allow { Consent::Allowed } else { Consent::Denied };
     run(cx, &request, Some(visitor), consent)
 }
 
@@ -147,7 +147,10 @@ pub struct Decision {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Consent {
     Ask,
-    Given,
+    /// Sent along with the request, so whether the login is recent enough was not looked at before.
+    Sent,
+    /// Given and refused on a page that was shown only after that was looked at.
+    Allowed,
     Denied,
 }
 
@@ -371,10 +374,10 @@ fn answer(
     consent: Consent,
 ) -> Result<AuthorizeOutcome, Stop> {
     let asking = read(bound, &request.params)?;
-    let Some(visitor) = visitor else { return need_login(cx, request, bound, &asking, false) };
+    let Some(visitor) = visitor else { return need_login(cx, request, &asking, false) };
     let caller = &visitor.caller;
-    if consent == Consent::Ask && login_is_too_old(cx, request, &bound.client, &asking, visitor) {
-        return need_login(cx, request, bound, &asking, true);
+    if matches!(consent, Consent::Ask | Consent::Sent) && login_is_too_old(cx, request, &asking, visitor) {
+        return need_login(cx, request, &asking, true);
     }
     let allowed = clients::list_allowed_roles(cx.conn, &bound.client.client_id)?;
     if !allowed.is_empty() && !allowed.iter().any(|allowed| caller.has_role(&allowed.role)) {
@@ -386,7 +389,7 @@ fn answer(
             audit::record(cx, request.ip.as_deref(), &event)?;
             Err(ProtocolError::new(ErrorCode::AccessDenied, "The user denied the request.").into())
         }
-        Consent::Given => {
+        Consent::Sent | Consent::Allowed => {
             remember(cx, request, bound, &asking.scope, caller)?;
             issue(cx, bound, asking, visitor)
         }
@@ -405,39 +408,42 @@ fn answer(
     }
 }
 
-/// When a login was asked for, in a form that only this server can write: whoever could choose it
-/// would get past `prompt=login` with any old session.
-fn login_after(cx: &Cx, client: &Client, micros: i64) -> String {
-    format!("{micros}.{}", cx.env.seal.mac("login-after", format!("{micros}:{}", client.client_id).as_bytes()))
+/// When a login was asked for, in a form that only this server can write, and for this request only:
+/// whoever could choose it, or use that of an earlier request, would get past `prompt=login` with an old session.
+fn login_after(cx: &Cx, request: &AuthorizeRequest, micros: i64) -> String {
+    let asked = request.params.only(&KNOWN).without(LOGIN_AFTER).to_query();
+    format!("{micros}.{}", cx.env.seal.mac("login-after", format!("{micros}:{asked}").as_bytes()))
 }
 
-fn asked_to_log_in_since(cx: &Cx, request: &AuthorizeRequest, client: &Client) -> Option<i64> {
+fn asked_to_log_in_since(cx: &Cx, request: &AuthorizeRequest) -> Option<i64> {
     let sent = request.params.get_lenient(LOGIN_AFTER)?;
     let micros: i64 = sent.split_once('.')?.0.parse().ok()?;
-    constant_time_eq(sent.as_bytes(), login_after(cx, client, micros).as_bytes()).then_some(micros)
+    // An app whose requests are all alike could be sent an old one again, but not for long.
+    let fresh = cx.now.minus(cx.env.config.oauth.consent()).unix_micros() <= micros;
+    (fresh && constant_time_eq(sent.as_bytes(), login_after(cx, request, micros).as_bytes())).then_some(micros)
 }
 
-fn need_login(cx: &Cx, request: &AuthorizeRequest, bound: &Bound, asking: &Asking, again: bool) -> Result<AuthorizeOutcome, Stop> {
+fn need_login(cx: &Cx, request: &AuthorizeRequest, asking: &Asking, again: bool) -> Result<AuthorizeOutcome, Stop> {
     if asking.prompts("none") {
         return Err(ProtocolError::new(ErrorCode::LoginRequired, "The user is not logged in, or not lately enough.").into());
     }
     let wants_fresh = again || asking.prompts("login") || asking.prompts("select_account");
-    let params = match wants_fresh && asked_to_log_in_since(cx, request, &bound.client).is_none() {
-        true => request.params.only(&KNOWN).with(LOGIN_AFTER, &login_after(cx, &bound.client, cx.now.unix_micros())),
+    let params = match wants_fresh && asked_to_log_in_since(cx, request).is_none() {
+        true => request.params.only(&KNOWN).with(LOGIN_AFTER, &login_after(cx, request, cx.now.unix_micros())),
         false => request.params.only(&KNOWN),
     };
     Ok(AuthorizeOutcome::NeedLogin { params, login_hint: asking.login_hint.clone(), again })
 }
 
 /// Whether `prompt` or `max_age` want a login later than the session's.
-fn login_is_too_old(cx: &Cx, request: &AuthorizeRequest, client: &Client, asking: &Asking, visitor: &Visitor) -> bool {
+fn login_is_too_old(cx: &Cx, request: &AuthorizeRequest, asking: &Asking, visitor: &Visitor) -> bool {
     if asking.max_age.is_some_and(|seconds| cx.now.since(visitor.auth_time).as_secs() > seconds) {
         return true;
     }
     if !asking.prompts("login") && !asking.prompts("select_account") {
         return false;
     }
-    asked_to_log_in_since(cx, request, client).is_none_or(|since| visitor.auth_time.unix_micros() < since)
+    asked_to_log_in_since(cx, request).is_none_or(|since| visitor.auth_time.unix_micros() < since)
 }
 
 fn ask(

@@ -7,7 +7,7 @@ use crate::auth::Caller;
 use crate::cx::Cx;
 use crate::domain::Scope;
 use crate::domain::client::{AuthMethod, Client, SigningAlgorithm, check_redirect_uri};
-use crate::domain::user::ADMINISTRATOR;
+use crate::domain::user::{ADMINISTRATOR, GUEST};
 use crate::error::{AppError, Denied};
 use crate::secrets::{SecretHash, mint};
 use crate::store::clients::{self, ClientRecord};
@@ -255,6 +255,9 @@ fn check(cx: &mut Cx, client: &Client, allowed_roles: &[String]) -> Result<(), A
         }
         if client.user.is_none() {
             return refuse("client_credentials needs a service account: set the field user".into());
+        }
+        if client.user.as_deref() == Some(GUEST) {
+            return refuse("Guest cannot be a service account: set the field user to somebody who can log in".into());
         }
     }
     for (label, uri) in [

@@ -58,6 +58,12 @@ impl Params {
         Self(pairs)
     }
 
+    /// These parameters without one.
+    #[must_use]
+    pub fn without(&self, name: &str) -> Self {
+        Self(self.0.iter().filter(|(known, _)| known != name).cloned().collect())
+    }
+
     /// These parameters without all others than these names: whatever is kept or sent on is bounded.
     #[must_use]
     pub fn only(&self, names: &[&str]) -> Self {

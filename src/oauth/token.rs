@@ -43,6 +43,8 @@ pub struct TokenReply {
     pub refresh_token: Option<String>,
     /// To be signed after COMMIT, off the async threads.
     pub id_token: Option<UnsignedIdToken>,
+    /// The race that was won with it, by its id in [`crate::cx::Races`]: who answers says when.
+    pub race: Option<String>,
 }
 
 impl TokenReply {

@@ -4,7 +4,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -17,6 +17,8 @@ both_databases!(
     nul_and_invalid_utf8_are_refused,
     deep_nesting_is_refused,
     bodies_over_25_mib_are_refused,
+    strangers_may_send_a_mebibyte_and_users_more,
+    a_body_that_stops_coming_is_given_up,
     values_that_fit_no_field_are_refused,
     requests_that_are_hardly_http_do_not_harm,
 );
@@ -339,6 +341,82 @@ async fn bodies_over_25_mib_are_refused(app: TestApp) {
     let allowed = json!({ "description": "x".repeat(1024 * 1024) });
     caller.post(TODO).json(&allowed).send().await.expect_status(200);
     findings.none(&app).await;
+}
+
+async fn strangers_may_send_a_mebibyte_and_users_more(app: TestApp) {
+    const MEBIBYTE: usize = 1024 * 1024;
+    let (caller, client) = scene(&app).await;
+    let anonymous = app.anonymous();
+    let form = |size: usize| format!("client_id={}&padding={}", client.id, "x".repeat(size - client.id.len() - 19)).into_bytes();
+    assert_eq!(form(MEBIBYTE).len(), MEBIBYTE);
+    for path in [TOKEN, REVOKE, INTROSPECT, LOGIN, "/api/method/ping", TODO, "/api/resource/ToDo/x"] {
+        let post = |size| anonymous.post(path).header("content-type", "application/x-www-form-urlencoded").body(form(size)).send();
+        let fits = post(MEBIBYTE).await;
+        assert!(fits.status != 413 && fits.status < 500, "{path}: {} {}", fits.status, fits.text());
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",
+            MEBIBYTE + 1
+        );
+        // Told before anything of it is sent, and without waiting for it.
+        let (status, text) = raw(&app, &head, b"");
+        assert_eq!(status, Some(413), "{path}: {text}");
+        if path.contains("oauth2") {
+            assert!(text.contains("application/json") && text.contains(r#""error":"invalid_request""#), "{text}");
+        }
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n",
+            MEBIBYTE + 1
+        );
+        let mut body = form(MEBIBYTE + 1);
+        body.extend(b"\r\n0\r\n\r\n");
+        let (status, text) = raw(&app, &head, &body);
+        assert_eq!(status, Some(413), "{path} in chunks: {text}");
+    }
+    // A credential that is none opens nothing either: it is refused before its body is read.
+    let head = format!(
+        "POST {TODO} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ost_at_none\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        20 * MEBIBYTE
+    );
+    let (status, text) = raw(&app, &head, b"");
+    assert_eq!(status, Some(401), "{text}");
+
+    let long = json!({ "description": "x".repeat(2 * MEBIBYTE) });
+    let made = caller.post(TODO).json(&long).send().await.expect_status(200).data();
+    assert_eq!(made["description"], long["description"]);
+    caller.post("/api/method/ping").json(&json!({ "a": "x".repeat(24 * MEBIBYTE) })).send().await.expect_status(200);
+}
+
+async fn a_body_that_stops_coming_is_given_up(app: TestApp) {
+    let stalled: Vec<_> = [TOKEN, LOGIN, TODO]
+        .into_iter()
+        .map(|path| {
+            let address = app.url.strip_prefix("http://").expect("a loopback URL").to_owned();
+            std::thread::spawn(move || {
+                let mut stream = TcpStream::connect(address).expect("the server listens");
+                stream.set_read_timeout(Some(Duration::from_secs(35))).expect("a time limit");
+                let head = format!(
+                    "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\na=1"
+                );
+                stream.write_all(head.as_bytes()).expect("the server reads");
+                let begun = Instant::now();
+                let mut answer = Vec::new();
+                // To the end: the rest of the body must not become a request of its own.
+                let closed = stream.read_to_end(&mut answer);
+                (path, begun.elapsed(), String::from_utf8_lossy(&answer).into_owned(), closed.is_ok())
+            })
+        })
+        .collect();
+    // Others are served meanwhile.
+    app.anonymous().get("/api/method/ping").send().await.expect_status(200);
+    for thread in stalled {
+        let (path, took, answer, closed) = thread.join().expect("reading does not panic");
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{path} after {took:?}: {answer}");
+        assert!((5..30).contains(&took.as_secs()), "{path}: {took:?}");
+        assert!(closed, "{path}: the connection stays open");
+        if path == TOKEN {
+            assert!(answer.contains("application/json") && answer.contains(r#""error":"invalid_request""#), "{answer}");
+        }
+    }
 }
 
 async fn values_that_fit_no_field_are_refused(app: TestApp) {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, SqliteConnection};
+use serde_json::json;
 
 use crate::both_databases;
 use crate::support::process::{Launch, Outcome, program};
@@ -16,6 +17,7 @@ const GET_TOKEN: &str = "/api/method/frappe.integrations.oauth2.get_token";
 both_databases!(
     a_disabled_user_is_refused_within_a_second,
     a_revoked_token_is_refused_within_a_second,
+    commands_that_end_grants_burn_the_codes_that_could_begin_them_anew,
     a_rotated_client_secret_is_refused_within_a_second,
     rotated_signing_keys_are_published_within_a_second,
     users_are_made_and_changed_by_the_rules_of_the_resource_api,
@@ -125,6 +127,43 @@ async fn a_revoked_token_is_refused_within_a_second(backend: Backend) {
     }
     assert!(beside.refused(&["token", "revoke", "--user", "nobody@example.com"]).contains("nobody@example.com"));
     assert!(beside.refused(&["token", "revoke", "--client", "nosuch"]).contains("nosuch"));
+}
+
+async fn commands_that_end_grants_burn_the_codes_that_could_begin_them_anew(backend: Backend) {
+    let beside = Beside::new(backend);
+    let server = beside.launch.start().await;
+    let mut browsers = Vec::new();
+    for email in ["amina@example.com", "bruno@example.com"] {
+        beside.add_user(email);
+        browsers.push(server.existing_user(email, PASSWORD).cookie().await);
+    }
+    let (client, other) =
+        (server.client(json!({ "skip_authorization": 1 })).await, server.client(json!({ "skip_authorization": 1 })).await);
+    let user = ["--user", "amina@example.com"];
+    let of_client = ["--client", client.id.as_str()];
+    // What burns: the codes of amina at this client, of bruno at this client, of amina at the other.
+    for (command, burnt) in [
+        ([&["token", "revoke"], user.as_slice()].concat(), [true, false, true]),
+        ([&["token", "revoke"], of_client.as_slice()].concat(), [true, true, false]),
+        (vec!["token", "revoke", "--all"], [true, true, true]),
+        (vec!["user", "disable", "amina@example.com"], [true, false, true]),
+    ] {
+        let codes = [
+            (&client, client.code(&browsers[0], "all").await),
+            (&client, client.code(&browsers[1], "all").await),
+            (&other, other.code(&browsers[0], "all").await),
+        ];
+        beside.run(&command);
+        if command[0] == "user" {
+            // Enabled again: the account may act, what it held before may not.
+            beside.run(&["user", "enable", "amina@example.com"]);
+        }
+        for ((client, code), burnt) in codes.iter().zip(burnt) {
+            let reply = client.exchange(code).await;
+            let expected = if burnt { (400, Some("invalid_grant")) } else { (200, None) };
+            assert_eq!((reply.status, reply.error().as_deref()), expected, "{command:?}: {}", reply.text());
+        }
+    }
 }
 
 async fn a_rotated_client_secret_is_refused_within_a_second(backend: Backend) {

@@ -1,5 +1,7 @@
 //! What happens when everybody asks at once: one code, one refresh token, one revocation.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -7,14 +9,17 @@ use diesel::connection::SimpleConnection as _;
 use ostiary::cx::Cx;
 use ostiary::oauth::revoke;
 use ostiary::store::Conn;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::both_databases;
-use crate::support::{Caller, Reply, TestApp, TestClient, TokenPair};
+use crate::support::process::Launch;
+use crate::support::{Backend, Caller, Database, REDIRECT_URI, Reply, TemporaryDirectory, TestApp, TestClient, TokenPair, VERIFIER};
 
 both_databases!(
     fifty_exchanges_of_one_code_have_one_winner_whose_tokens_work_until_a_replay,
+    a_burst_over_fifty_connections_has_one_winner_whose_tokens_work_until_a_replay,
+    a_replay_right_after_the_answer_revokes,
     fifty_refreshes_of_one_token_get_one_pair,
     two_tabs_that_refresh_together_both_go_on_and_a_late_reuse_ends_the_family,
     a_revocation_raced_by_lookups_leaves_no_cached_credential_valid,
@@ -86,6 +91,108 @@ async fn fifty_exchanges_of_one_code_have_one_winner_whose_tokens_work_until_a_r
     client.holder(&tokens.access).whoami().await.expect_status(401);
     client.holder(&refreshed.access).whoami().await.expect_status(401);
     client.refresh(refreshed.refresh.as_deref().expect("a refresh token")).await.expect_status(400);
+}
+
+/// Here nothing holds the winner back: it may be answered while the last of the burst is still unread.
+async fn a_burst_over_fifty_connections_has_one_winner_whose_tokens_work_until_a_replay(backend: Backend) {
+    let (database, directory) = (Database::new(backend), TemporaryDirectory::new());
+    let launch = Launch::new(database.url(), directory.path());
+    let server = launch.start().await;
+    let browser = server.user("amina@example.com").await.cookie().await;
+    let client = server.client(json!({ "skip_authorization": 1 })).await;
+    for round in 0..5 {
+        let code = client.code(&browser, SCOPE).await;
+        let mut connections = connect_fifty(&launch.url());
+        let exchange = exchange_bytes(&client, &code);
+        let paused = server.pause();
+        for connection in &mut connections {
+            connection.write_all(&exchange).expect("the kernel takes it");
+        }
+        // Whatever order it finds them in, all were there before it answered any.
+        drop(paused);
+        let answers: Vec<_> = connections.into_iter().map(answer).collect();
+
+        let (won, lost): (Vec<_>, Vec<_>) = answers.into_iter().partition(|(status, _)| *status == 200);
+        assert_eq!((won.len(), lost.len()), (1, 49), "round {round}");
+        for (status, body) in lost {
+            assert_eq!((status, body["error"].as_str()), (400, Some("invalid_grant")), "round {round}: {body}");
+        }
+        let text = |name: &str| won[0].1[name].as_str().expect(name).to_owned();
+        let (access, refresh) = (text("access_token"), text("refresh_token"));
+        let works = client.holder(&access).whoami().await;
+        assert_eq!(works.status, 200, "round {round}: a request of the burst was taken for a replay\n{}", launch.log());
+        let refreshed = TokenPair::of(&client.refresh(&refresh).await);
+
+        // Who sends it once more after the answer did not race.
+        let (status, body) = {
+            let mut connection = connect_fifty(&launch.url()).swap_remove(0);
+            connection.write_all(&exchange).expect("the server listens");
+            answer(connection)
+        };
+        assert_eq!((status, body["error"].as_str()), (400, Some("invalid_grant")), "round {round}: {body}");
+        for access in [&access, &refreshed.access] {
+            client.holder(access).whoami().await.expect_status(401);
+        }
+    }
+}
+
+async fn a_replay_right_after_the_answer_revokes(app: TestApp) {
+    let (browser, client) = scene(&app).await;
+    for _ in 0..10 {
+        let code = client.code(&browser, SCOPE).await;
+        let exchange = exchange_bytes(&client, &code);
+        let mut connections = connect_fifty(&app.url);
+        let (mut first, mut second) = (connections.remove(0), connections.remove(0));
+        first.write_all(&exchange).expect("the server listens");
+        let (status, won) = answer(first);
+        second.write_all(&exchange).expect("the server listens");
+        let (replayed, refused) = answer(second);
+        assert_eq!((status, replayed, refused["error"].as_str()), (200, 400, Some("invalid_grant")), "{won} {refused}");
+        client.holder(won["access_token"].as_str().expect("a token")).whoami().await.expect_status(401);
+    }
+}
+
+/// Connections that the server has accepted: each has had an answer.
+fn connect_fifty(url: &str) -> Vec<TcpStream> {
+    let address = url.strip_prefix("http://").expect("a loopback URL");
+    let connect = || {
+        let mut connection = TcpStream::connect(address).expect("the server listens");
+        connection.set_nodelay(true).expect("a TCP connection");
+        connection.set_read_timeout(Some(Duration::from_secs(60))).expect("a time limit");
+        connection.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").expect("the server reads");
+        let mut buffer = [0_u8; 4096];
+        let length = connection.read(&mut buffer).expect("the server answers");
+        assert!(buffer[..length].starts_with(b"HTTP/1.1 200"));
+        connection
+    };
+    std::iter::repeat_with(connect).take(50).collect()
+}
+
+fn exchange_bytes(client: &TestClient, code: &str) -> Vec<u8> {
+    let form = [
+        ("grant_type", "authorization_code"),
+        ("code", code),
+        ("redirect_uri", REDIRECT_URI),
+        ("code_verifier", VERIFIER),
+        ("client_id", &client.id),
+        ("client_secret", client.secret.as_deref().expect("a secret")),
+    ];
+    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+    let path = "/api/method/frappe.integrations.oauth2.get_token";
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body.as_bytes()].concat()
+}
+
+/// Reads one answer: its status and its JSON body.
+fn answer(mut connection: TcpStream) -> (u16, Value) {
+    let mut text = String::new();
+    connection.read_to_string(&mut text).expect("an answer and the end of the connection");
+    let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("no status in {text}"));
+    let body = text.split("\r\n\r\n").nth(1).unwrap_or_default();
+    (status, serde_json::from_str(body).unwrap_or_else(|error| panic!("{error} in {text}")))
 }
 
 async fn fifty_refreshes_of_one_token_get_one_pair(app: TestApp) {

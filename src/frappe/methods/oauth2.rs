@@ -215,6 +215,11 @@ pub fn get_token(call: Call<'_>) -> Answer<'_> {
                     Some(unsigned) => Some(sign(call.state, unsigned.clone()).await?),
                     None => None,
                 };
+                if let Some(race) = &reply.race {
+                    // Whoever sent the same code before this answer leaves has not seen it.
+                    call.state.workers.look().await;
+                    call.state.env.races.answered(race, call.state.env.clock.now());
+                }
                 Ok(Reply::response(respond::json_no_store(StatusCode::OK, reply.to_json(id_token).to_string())))
             }
         }

@@ -206,6 +206,7 @@ impl Exchange<'_, '_> {
             scope: grant.scope,
             refresh_token: refresh,
             id_token,
+            race: Some(self.code.id.clone()),
         });
         Ok(issued)
     }
@@ -228,17 +229,17 @@ impl Exchange<'_, '_> {
         })))
     }
 
-    /// Remembers that there is a winner, and when it was committed: the losers are measured by it.
+    /// Remembers that there is a winner; the losers are measured by when it was answered.
     fn note_winner(&mut self) {
         let (races, clock, id) = (self.cx.env.races.clone(), self.cx.env.clock.clone(), self.code.id.clone());
         races.note(&id, Winner::Committing);
-        self.cx.effects.committed(move || races.note(&id, Winner::Committed(clock.now())));
+        self.cx.effects.committed(move || races.committed(&id, clock.now()));
     }
 
     /// A code that is spent already: a lost race changes nothing, a replay ends what the code bought (RFC 6749 section 4.1.2).
     fn too_late(&mut self, spent_at: Instant, grant_id: Option<&str>) -> Result<Stop, Stop> {
         let Some(grant_id) = grant_id else { return Ok(invalid_grant("code was burnt")) };
-        if self.arrived_before_the_winner_was_committed(spent_at) {
+        if self.arrived_before_the_winner_was_answered(spent_at) {
             return Ok(invalid_grant("lost the race for the code"));
         }
         end_family(self.cx, grant_id, &self.code.user)?;
@@ -247,13 +248,13 @@ impl Exchange<'_, '_> {
         Ok(invalid_grant("code replayed: its tokens are revoked"))
     }
 
-    fn arrived_before_the_winner_was_committed(&self, spent_at: Instant) -> bool {
+    fn arrived_before_the_winner_was_answered(&self, spent_at: Instant) -> bool {
         if self.request.arrived_at <= spent_at {
             return true;
         }
         match self.cx.env.races.winner(&self.code.id) {
             Some(Winner::Committing) => true,
-            Some(Winner::Committed(at)) => self.request.arrived_at <= at,
+            Some(Winner::Answered(at)) => self.request.arrived_at <= at,
             // Another process's winner (or one from before a restart), whose commit took a moment.
             None => self.request.arrived_at <= spent_at.plus(COMMIT_TIME),
         }

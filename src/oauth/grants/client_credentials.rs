@@ -64,6 +64,7 @@ pub(super) fn run(cx: &mut Cx, request: &TokenRequest, known: &KnownClient) -> R
         scope,
         refresh_token: None,
         id_token: None,
+        race: None,
     })
 }
 

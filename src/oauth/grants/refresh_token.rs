@@ -206,7 +206,7 @@ impl Rotation<'_, '_> {
 
     fn answer(&mut self, access: String, refresh: String, scope: Scope, expires_in: u64) -> RefreshedToken {
         let answer = oxide_refreshed(&access, &refresh);
-        self.reply = Some(TokenReply { access_token: access, expires_in, scope, refresh_token: Some(refresh), id_token: None });
+        self.reply = Some(TokenReply { access_token: access, expires_in, scope, refresh_token: Some(refresh), id_token: None, race: None });
         answer
     }
 }

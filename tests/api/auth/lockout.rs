@@ -1,13 +1,15 @@
 //! Guessing passwords.
 
 use crate::both_databases;
-use crate::support::{Caller, Setup, TestApp};
+use crate::support::process::Launch;
+use crate::support::{Backend, Caller, Database, Setup, TemporaryDirectory, TestApp};
 
 both_databases!(
     ten_wrong_passwords_lock_the_account_for_that_address_only,
     unknown_names_lock_like_known_ones,
     a_lockout_leaves_sessions_and_keys_alone,
-    basic_passwords_count_like_logins
+    basic_passwords_count_like_logins,
+    the_scale_of_all_limits_is_that_of_the_lockout_too,
 );
 
 const LOGIN: &str = "/api/method/login";
@@ -79,4 +81,20 @@ async fn basic_passwords_count_like_logins(setup: Setup) {
     }
     let reply = amina.basic().whoami().await.expect_status(429);
     assert!(reply.header("retry-after").is_some());
+}
+
+/// With the program itself: the setting is known to the outside by its name in the environment.
+async fn the_scale_of_all_limits_is_that_of_the_lockout_too(backend: Backend) {
+    let (database, directory) = (Database::new(backend), TemporaryDirectory::new());
+    let launch = Launch::new(database.url(), directory.path());
+    let amina = launch.start().await.user("amina@example.com").await;
+    for (scale, allowed) in [("0.3", 3), ("1.2", 12)] {
+        let server = launch.clone().environment("OSTIARY_LIMIT_SCALE", scale).start().await;
+        let anonymous = server.anonymous();
+        for number in 0..allowed {
+            let reply = anonymous.post(LOGIN).form(&[("usr", amina.name.as_str()), ("pwd", "wrong")]).send().await;
+            assert_eq!(reply.status, 401, "wrong password {number} at a scale of {scale}: {}", reply.text());
+        }
+        anonymous.post(LOGIN).form(&[("usr", &amina.name), ("pwd", &amina.password)]).send().await.expect_status(429);
+    }
 }

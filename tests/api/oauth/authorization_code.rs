@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use ostiary::cx::Cx;
+use ostiary::oauth::revoke;
 use serde_json::json;
 
 use super::{OAUTH, REDIRECT_URI, authorize, but, expect_refusal, ordinary, scene, scene_with};
 use crate::both_databases;
-use crate::support::{TestApp, TestClient, TokenPair, VERIFIER};
+use crate::support::{PASSWORD, TestApp, TestClient, TokenPair, VERIFIER};
 
 both_databases!(
     the_answer_has_frappes_members_in_frappes_order,
@@ -20,6 +22,8 @@ both_databases!(
     a_code_expires_after_a_minute,
     a_replay_ends_everything_the_code_bought,
     a_disabled_user_buys_nothing,
+    a_code_of_a_user_who_was_disabled_or_deleted_stays_burnt,
+    a_withdrawn_apps_code_is_burnt_and_no_other,
     the_documented_exchange_works_for_an_old_integration_and_says_what_it_needs_for_a_strict_client,
     grant_types_are_checked_against_what_exists_and_what_the_client_may,
     parameters_in_the_query_and_other_verbs_are_refused,
@@ -166,6 +170,48 @@ async fn a_disabled_user_buys_nothing(app: TestApp) {
     let change = app.administrator().await.put("/api/resource/User/amina@example.com").json(&json!({"enabled": 0}));
     change.send().await.expect_status(200);
     expect_refusal(&client.exchange(&code).await, 400, "invalid_grant");
+}
+
+async fn a_code_of_a_user_who_was_disabled_or_deleted_stays_burnt(app: TestApp) {
+    let (amina, client) = scene(&app).await;
+    let bruno = app.user("bruno@example.com").await.cookie().await;
+    let administrator = app.administrator().await;
+    let change = async |body: serde_json::Value| {
+        administrator.put("/api/resource/User/amina@example.com").json(&body).send().await.expect_status(200);
+    };
+    let (hers, his) = (client.code(&amina, "all").await, client.code(&bruno, "all").await);
+    change(json!({"enabled": 0})).await;
+    change(json!({"enabled": 1})).await;
+    expect_refusal(&client.exchange(&hers).await, 400, "invalid_grant");
+    client.exchange(&his).await.expect_status(200);
+
+    let amina = app.existing_user("amina@example.com", PASSWORD).cookie().await;
+    let (hers, his) = (client.code(&amina, "all").await, client.code(&bruno, "all").await);
+    administrator.delete("/api/resource/User/amina@example.com").send().await.expect_status(202);
+    // Another person under the same address.
+    let amina = app.user("amina@example.com").await.cookie().await;
+    expect_refusal(&client.exchange(&hers).await, 400, "invalid_grant");
+    client.exchange(&his).await.expect_status(200);
+    client.log_in(&amina, "all").await;
+}
+
+async fn a_withdrawn_apps_code_is_burnt_and_no_other(app: TestApp) {
+    let (amina, client) = scene(&app).await;
+    let other = app.client(json!({"skip_authorization": 1})).await;
+    let bruno = app.user("bruno@example.com").await.cookie().await;
+    let tokens = client.log_in(&amina, "all").await;
+    let (hers, his) = (client.code(&amina, "all").await, client.code(&bruno, "all").await);
+    let elsewhere = other.code(&amina, "all").await;
+    let (env, client_id) = (app.env().clone(), client.id.clone());
+    let withdraw = app.db().write("withdraw", move |conn, effects| {
+        let now = env.clock.now();
+        revoke::withdraw(&mut Cx { conn, now, env: &env, effects }, "amina@example.com", &client_id)
+    });
+    withdraw.await.expect("the app is withdrawn");
+    client.holder(&tokens.access).whoami().await.expect_status(401);
+    expect_refusal(&client.exchange(&hers).await, 400, "invalid_grant");
+    client.exchange(&his).await.expect_status(200);
+    other.exchange(&elsewhere).await.expect_status(200);
 }
 
 async fn the_documented_exchange_works_for_an_old_integration_and_says_what_it_needs_for_a_strict_client(app: TestApp) {

@@ -17,6 +17,8 @@ both_databases!(
     an_api_key_is_not_a_login,
     prompt_none_never_shows_a_page,
     prompt_login_and_max_age_want_a_new_login,
+    the_login_that_was_asked_for_cannot_be_pretended,
+    a_post_to_approve_skips_no_login,
     a_user_without_an_allowed_role_is_denied,
     loopback_ports_may_vary_for_all_three_spellings,
     no_scope_means_the_registered_one_and_order_is_kept,
@@ -174,6 +176,60 @@ async fn prompt_login_and_max_age_want_a_new_login(app: TestApp) {
     }
     let recent = but(ordinary(&client, &challenge, "openid"), &[("max_age", "100000")]);
     assert!(authorize(&browser, &recent).await.location_parameter("code").is_some());
+}
+
+async fn the_login_that_was_asked_for_cannot_be_pretended(app: TestApp) {
+    let (browser, client) = scene(&app).await;
+    let other = app.client(json!({"skip_authorization": 1})).await;
+    let challenge = TestClient::challenge();
+    let asked = |client, state| but(ordinary(client, &challenge, "openid"), &[("prompt", "login"), ("state", state)]);
+    let marker = async |asked: &[(&str, &str)]| {
+        let reply = authorize(&browser, asked).await.expect_status(302);
+        assert_eq!(reply.location().path(), "/login");
+        let back = reply.location_parameter("redirect-to").expect("where to come back to");
+        let back = url::Url::parse(&app.url).expect("a URL").join(&back).expect("a path");
+        back.query_pairs().find(|(name, _)| name == "login_after").expect("when it was asked for").1.into_owned()
+    };
+    // Handed out before the login of the session that will be used.
+    let (own, foreign) = (marker(&asked(&client, "one")).await, marker(&asked(&other, "one")).await);
+    let session = app.existing_user("amina@example.com", PASSWORD).cookie().await;
+    let (micros, proof) = own.split_once('.').expect("a time and its proof");
+    let earlier = format!("{}.{proof}", micros.parse::<i64>().expect("a number") - 100_000_000);
+    for forged in ["0", "1", "-1", "0.", "99999999999999999999.x", micros, &format!("{micros}."), &format!("0.{proof}"), &earlier, &foreign]
+    {
+        let mut pretending = asked(&client, "one");
+        pretending.push(("login_after", forged));
+        let reply = authorize(&session, &pretending).await.expect_status(302);
+        assert_eq!(reply.location().path(), "/login", "{forged}: {}", reply.location());
+    }
+    // Nor does the mark of one request speak for another, or for the same one much later.
+    let mut another = asked(&client, "two");
+    another.push(("login_after", &own));
+    assert_eq!(authorize(&session, &another).await.expect_status(302).location().path(), "/login");
+    let mut honest = asked(&client, "one");
+    honest.push(("login_after", &own));
+    assert!(authorize(&session, &honest).await.expect_status(302).location_parameter("code").is_some());
+    app.advance(Duration::from_secs(3601));
+    assert_eq!(authorize(&session, &honest).await.expect_status(302).location().path(), "/login");
+}
+
+async fn a_post_to_approve_skips_no_login(app: TestApp) {
+    let (browser, client) = scene_with(&app, json!({"skip_authorization": 0})).await;
+    let challenge = TestClient::challenge();
+    let token = browser.get("/api/method/frappe.sessions.get_csrf_token").send().await.expect_status(200).message();
+    let approve = async |asked: &[(&str, &str)]| {
+        let request = browser.post(&format!("{OAUTH}.approve")).form(asked).header("accept", "text/html");
+        request.header("x-frappe-csrf-token", token.as_str().expect("a token")).send().await.expect_status(302)
+    };
+    app.advance(Duration::from_secs(100));
+    let plain = ordinary(&client, &challenge, "openid");
+    for change in [("prompt", "login"), ("prompt", "select_account"), ("max_age", "60")] {
+        let reply = approve(&but(plain.clone(), &[change])).await;
+        assert_eq!(reply.location().path(), "/login", "{change:?}: {}", reply.location());
+    }
+    for change in [("max_age", "1000"), ("prompt", "consent")] {
+        assert!(approve(&but(plain.clone(), &[change])).await.location_parameter("code").is_some(), "{change:?}");
+    }
 }
 
 async fn a_user_without_an_allowed_role_is_denied(app: TestApp) {

@@ -136,12 +136,25 @@ async fn consent_without_its_csrf_token_or_from_elsewhere_is_refused(app: TestAp
 
 async fn apps_that_any_program_can_pose_as_are_asked_about_every_time(app: TestApp) {
     let challenge = TestClient::challenge();
-    for uri in ["http://127.0.0.1:9/cb", "com.example.app:/cb"] {
-        let (name, fields) = (
-            format!("user{}@example.com", uri.len()),
-            json!({"token_endpoint_auth_method": "None", "skip_authorization": 1, "redirect_uris": uri, "default_redirect_uri": uri}),
-        );
-        let browser = app.user(&name).await.cookie().await;
+    let browser = app.user("amina@example.com").await.cookie().await;
+    let native = json!({"token_endpoint_auth_method": "None"});
+    // One that may come without its secret proves no more.
+    let old_frappe = json!({"legacy_no_pkce": 1});
+    for (uri, kind) in [
+        ("http://127.0.0.1:9/cb", &native),
+        ("http://127.0.0.1:9/cb", &old_frappe),
+        ("http://localhost:9/cb", &native),
+        ("http://localhost:9/cb", &old_frappe),
+        ("https://localhost:9/cb", &native),
+        ("https://localhost.:9/cb", &native),
+        ("https://[::ffff:127.0.0.1]:9/cb", &old_frappe),
+        ("com.example.app:/cb", &native),
+        ("com.example.app:/cb", &old_frappe),
+    ] {
+        let mut fields = json!({"skip_authorization": 1, "redirect_uris": uri, "default_redirect_uri": uri});
+        for (name, value) in kind.as_object().expect("an object") {
+            fields[name] = value.clone();
+        }
         let client = app.client(fields).await;
         let asked = but(ordinary(&client, &challenge, "openid"), &[("redirect_uri", uri)]);
         let page = authorize(&browser, &asked).await.expect_status(200);
@@ -151,9 +164,17 @@ async fn apps_that_any_program_can_pose_as_are_asked_about_every_time(app: TestA
         let silent = authorize(&browser, &but(asked, &[("prompt", "none")])).await.expect_status(302);
         assert!(silent.header("location").is_some_and(|location| location.contains("error=consent_required")));
     }
-    // The control: at an https address nobody else can answer.
-    let (browser, web) = scene_with(&app, json!({"token_endpoint_auth_method": "None"})).await;
-    authorize(&browser, &ordinary(&web, &challenge, "openid")).await.expect_status(302);
+    // The control: at an https address nobody else can answer, and nobody else has a client's secret.
+    for kind in [&native, &old_frappe, &json!({})] {
+        let mut fields = kind.clone();
+        fields["skip_authorization"] = json!(1);
+        let web = app.client(fields).await;
+        assert!(authorize(&browser, &ordinary(&web, &challenge, "openid")).await.expect_status(302).location_parameter("code").is_some());
+    }
+    let uri = "http://127.0.0.1:9/cb";
+    let secret = app.client(json!({"skip_authorization": 1, "redirect_uris": uri, "default_redirect_uri": uri})).await;
+    let asked = but(ordinary(&secret, &challenge, "openid"), &[("redirect_uri", uri)]);
+    assert!(authorize(&browser, &asked).await.expect_status(302).location_parameter("code").is_some());
 }
 
 async fn prompt_consent_asks_even_a_trusted_client(app: TestApp) {

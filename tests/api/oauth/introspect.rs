@@ -14,6 +14,7 @@ both_databases!(
     dead_tokens_are_inactive_and_nothing_else,
     only_those_who_may_ask_are_answered,
     system_managers_see_every_token,
+    a_token_in_the_address_is_not_looked_at,
 );
 
 async fn frappes_members_come_first_and_in_order(app: TestApp) {
@@ -97,4 +98,28 @@ async fn system_managers_see_every_token(app: TestApp) {
         let reply = caller.post(&format!("{OAUTH}.introspect_token")).form(&[("token", &access)]).send().await.expect_status(200);
         assert_eq!(reply.json()["active"], true);
     }
+}
+
+async fn a_token_in_the_address_is_not_looked_at(app: TestApp) {
+    let (browser, client) = scene(&app).await;
+    let access = client.log_in(&browser, "all").await.access;
+    let token = [("token", access.as_str())];
+    let secret = client.secret.as_deref().expect("a secret");
+    let proof = [("client_id", client.id.as_str()), ("client_secret", secret)];
+    let url = format!("{OAUTH}.introspect_token");
+    let key = app.administrator().await;
+    for caller in [app.anonymous(), key] {
+        for request in [
+            caller.post(&url).query(&token).form(&proof),
+            caller.post(&url).query(&proof).form(&token),
+            caller.post(&url).query(&token),
+            client.request("introspect_token", &token).query(&[("x", "")]),
+        ] {
+            expect_refusal(&request.send().await, 400, "invalid_request");
+        }
+        let got = caller.get(&url).query(&token).send().await;
+        expect_refusal(&got, 405, "invalid_request");
+        assert_eq!(got.header("allow"), Some("POST"));
+    }
+    assert_eq!(client.post("introspect_token", &token).await.expect_status(200).json()["active"], true);
 }

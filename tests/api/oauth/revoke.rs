@@ -12,6 +12,7 @@ both_databases!(
     a_confidential_client_proves_itself_and_ends_its_own_tokens_only,
     whoever_holds_a_public_clients_token_may_end_it,
     verbs_and_missing_tokens_are_told,
+    a_token_in_the_address_is_refused_and_goes_on,
 );
 
 fn token(pair: &Option<String>) -> &str {
@@ -70,4 +71,23 @@ async fn verbs_and_missing_tokens_are_told(app: TestApp) {
     let (_, client) = scene(&app).await;
     expect_refusal(&client.post("revoke_token", &[]).await, 400, "invalid_request");
     expect_refusal(&app.anonymous().get(&format!("{OAUTH}.revoke_token")).query(&[("token", "x")]).send().await, 405, "invalid_request");
+}
+
+async fn a_token_in_the_address_is_refused_and_goes_on(app: TestApp) {
+    let (browser, client) = scene_with(&app, json!({"token_endpoint_auth_method": "None"})).await;
+    let tokens = client.log_in(&browser, "all").await;
+    let url = format!("{OAUTH}.revoke_token");
+    let token = [("token", tokens.access.as_str())];
+    let harmless = [("token_type_hint", "access_token")];
+    let anonymous = app.anonymous();
+    for request in [
+        anonymous.post(&url).query(&token),
+        anonymous.post(&url).query(&token).form(&token),
+        anonymous.post(&url).query(&harmless).form(&token),
+    ] {
+        expect_refusal(&request.send().await, 400, "invalid_request");
+    }
+    client.holder(&tokens.access).whoami().await.expect_status(200);
+    anonymous.post(&url).form(&token).send().await.expect_status(200);
+    client.holder(&tokens.access).whoami().await.expect_status(401);
 }

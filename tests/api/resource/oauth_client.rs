@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{BEARER_TOKEN, CLIENT, assert_forbidden, assert_refused, column, keys, list, messages, path};
 use crate::both_databases;
-use crate::support::{Caller, REDIRECT_URI, Reply, TestApp};
+use crate::support::{Caller, REDIRECT_URI, Reply, TestApp, TestClient};
 
 both_databases!(
     a_new_client_is_answered_in_frappes_shape_with_its_secret_this_once,
@@ -16,6 +16,8 @@ both_databases!(
     bearer_tokens_are_called_by_ids,
     others_are_refused_with_frappes_texts,
     a_client_that_acts_as_administrator_is_administrators,
+    no_spelling_of_administrator_is_somebody_else,
+    guest_is_nobodys_service_account,
 );
 
 const ROTATE: &str = "/api/method/frappe.integrations.doctype.oauth_client.oauth_client.rotate_secret";
@@ -229,4 +231,38 @@ async fn a_client_that_acts_as_administrator_is_administrators(app: TestApp) {
         assert_refused(&request.send().await, 403, "PermissionError", reason);
     }
     administrator.post(ROTATE).form(&[("client_id", &theirs)]).send().await.expect_status(200);
+}
+
+async fn no_spelling_of_administrator_is_somebody_else(app: TestApp) {
+    let manager = app.user_with_roles("manager@example.com", &["System Manager"]).await;
+    let (key, browser) = (manager.api_key().await, manager.cookie().await);
+    let machine = |user: &str| json!({ "grant_type": "Client Credentials", "user": user, "scopes": "all" });
+    let own = register(&key, machine("manager@example.com")).await.expect_status(200).data();
+    let own = path(CLIENT, &text(&own, "name"));
+    for user in ["Administrator", "administrator", "ADMINISTRATOR", " Administrator ", "Administrator\n", "\u{a0}Administrator"] {
+        for caller in [&key, &browser] {
+            let made = register(caller, machine(user)).await;
+            assert!([403, 417].contains(&made.status), "{user:?}: {} {}", made.status, made.text());
+            let changed = caller.put(&own).json(&json!({ "user": user })).send().await;
+            assert!([403, 417].contains(&changed.status), "{user:?}: {} {}", changed.status, changed.text());
+        }
+    }
+    // Nor by way of a client that becomes a machine later.
+    let web = register(&key, json!({ "user": "administrator" })).await;
+    assert!([403, 417].contains(&web.status), "{} {}", web.status, web.text());
+    assert_eq!(key.get(&own).send().await.data()["user"], "manager@example.com");
+}
+
+async fn guest_is_nobodys_service_account(app: TestApp) {
+    let administrator = app.administrator().await;
+    let amina = app.user("amina@example.com").await;
+    let machine = |user: &str| json!({ "grant_type": "Client Credentials", "user": user, "scopes": "all" });
+    let reason = "Guest cannot be a service account: set the field user to somebody who can log in";
+    assert_refused(&register(&administrator, machine("Guest")).await, 417, "ValidationError", reason);
+    let made = register(&administrator, machine(&amina.name)).await.expect_status(200).data();
+    let document = path(CLIENT, &text(&made, "name"));
+    assert_refused(&administrator.put(&document).json(&json!({ "user": "Guest" })).send().await, 417, "ValidationError", reason);
+    let machine = TestClient { id: text(&made, "client_id"), secret: Some(text(&made, "client_secret")), anonymous: app.anonymous() };
+    let token = machine.issue().await.expect_status(200).string("access_token");
+    assert_eq!(machine.holder(&token).whoami().await.expect_status(200).message(), "amina@example.com");
 }

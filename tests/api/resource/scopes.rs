@@ -17,6 +17,7 @@ both_databases!(
     a_scope_is_asked_before_the_rights_are,
     all_does_not_reach_credentials,
     credentials_take_their_scope_and_the_doctypes,
+    no_narrow_credential_makes_a_wider_one,
     a_key_made_with_a_scoped_token_is_no_wider_and_no_longer,
     sessions_and_plain_keys_have_no_scope,
 );
@@ -213,6 +214,46 @@ async fn credentials_take_their_scope_and_the_doctypes(app: TestApp) {
     wide.post(CLIENT).json(&client("all openid")).send().await.expect_status(403);
     wide.post(CLIENT).json(&client("all")).send().await.expect_status(200);
     wide.put(&path(USER, "new@example.com")).json(&json!({ "enabled": 0 })).send().await.expect_status(200);
+}
+
+async fn no_narrow_credential_makes_a_wider_one(app: TestApp) {
+    app.user("amina@example.com").await;
+    let caller = administrators_app(&app, "write:user write:oauth_client admin:credentials").await;
+    let (her, own) = (path(USER, "amina@example.com"), path(USER, "Administrator"));
+    for document in [&her, &own] {
+        for body in
+            [json!({ "new_password": "another pass phrase 8!" }), json!({ "first_name": "A", "new_password": "another pass phrase 8!" })]
+        {
+            let refused = caller.put(document).json(&body).send().await;
+            assert_eq!(
+                (refused.status, refused.error().as_deref()),
+                (403, Some("PermissionError")),
+                "{document} {body}: {}",
+                refused.text()
+            );
+        }
+    }
+    caller.put(&her).json(&json!({ "first_name": "Amina", "new_password": "" })).send().await.expect_status(200);
+    app.existing_user("amina@example.com", PASSWORD).cookie().await;
+
+    let client = |scopes: &str| json!({ "app_name": "x", "default_redirect_uri": REDIRECT_URI, "scopes": scopes });
+    for wider in ["all", "all openid", "write", "read", "write:todo", "write:user write:oauth_client admin:credentials openid"] {
+        let refused = caller.post(CLIENT).json(&client(wider)).send().await;
+        assert_eq!((refused.status, refused.error().as_deref()), (403, Some("PermissionError")), "{wider}: {}", refused.text());
+    }
+    // Without scopes it would be Frappe's default, which is wider.
+    caller.post(CLIENT).json(&json!({ "app_name": "x", "default_redirect_uri": REDIRECT_URI })).send().await.expect_status(403);
+    let made = caller.post(CLIENT).json(&client("write:user")).send().await.expect_status(200).data();
+    let made = path(CLIENT, made["name"].as_str().expect("a name"));
+    caller.put(&made).json(&json!({ "scopes": "write:user all" })).send().await.expect_status(403);
+    let machine = json!({ "grant_type": "Client Credentials", "user": "amina@example.com" });
+    caller.put(&made).json(&machine).send().await.expect_status(403);
+    caller.put(&made).json(&json!({ "app_name": "y" })).send().await.expect_status(200);
+    // Nor is a wider one that is there already bent to its will.
+    let wide = app.client(json!({ "skip_authorization": 1 })).await;
+    caller.put(&path(CLIENT, &wide.id)).json(&json!({ "redirect_uris": "https://evil.example/cb" })).send().await.expect_status(403);
+    caller.put(&path(CLIENT, &wide.id)).json(&json!({ "scopes": "write:user" })).send().await.expect_status(403);
+    caller.post(ROTATE).json(&json!({ "client_id": wide.id })).send().await.expect_status(403);
 }
 
 async fn a_key_made_with_a_scoped_token_is_no_wider_and_no_longer(app: TestApp) {

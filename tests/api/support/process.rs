@@ -45,6 +45,13 @@ impl Launch {
         self
     }
 
+    /// Changes a variable of its environment.
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.retain(|(known, _)| known != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// Runs it under another command.
     pub fn under(mut self, command: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         self.under = command.into_iter().map(Into::into).collect();
@@ -109,6 +116,11 @@ impl Program {
     /// Whether it still runs.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("a child of ours").is_none()
+    }
+
+    /// Lets it stand still until the guard is dropped.
+    pub fn pause(&self) -> Paused {
+        Paused::new(self.child.id())
     }
 
     /// SIGTERM, and waits until it is gone.
@@ -243,6 +255,34 @@ impl Drop for Demo {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A process that stands still; it goes on when this is dropped.
+pub struct Paused(u32);
+
+impl Paused {
+    /// SIGSTOP, and waits until all of it has stopped.
+    pub fn new(pid: u32) -> Self {
+        signal(pid, "STOP");
+        let paused = Self(pid);
+        let started = Instant::now();
+        let running = || {
+            let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("a process");
+            let state = |stat: String| stat.rsplit(") ").next().and_then(|rest| rest.chars().next());
+            tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("stat")).ok()).any(|stat| state(stat) != Some('T'))
+        };
+        while running() {
+            assert!(started.elapsed() < Duration::from_secs(5), "process {pid} does not stop");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        paused
+    }
+}
+
+impl Drop for Paused {
+    fn drop(&mut self) {
+        signal(self.0, "CONT");
     }
 }
 
