@@ -23,6 +23,7 @@ both_databases!(
     the_documented_exchange_works_for_an_old_integration_and_says_what_it_needs_for_a_strict_client,
     grant_types_are_checked_against_what_exists_and_what_the_client_may,
     a_parameter_repeated_in_a_json_body_is_refused_as_in_a_form,
+    a_token_for_another_resource_is_refused_by_every_grant_and_nothing_is_spent,
     parameters_in_the_query_and_other_verbs_are_refused,
 );
 
@@ -229,6 +230,25 @@ async fn a_parameter_repeated_in_a_json_body_is_refused_as_in_a_form(app: TestAp
     let user = app.existing_user("amina@example.com", crate::support::PASSWORD);
     let body = format!(r#"{{"usr": "nobody", "usr": "{}", "pwd": "{}"}}"#, user.name, user.password);
     app.anonymous().post("/api/method/login").header("content-type", "application/json").body(body).send().await.expect_status(200);
+}
+
+async fn a_token_for_another_resource_is_refused_by_every_grant_and_nothing_is_spent(app: TestApp) {
+    let (browser, client) = scene(&app).await;
+    let machine = app.machine(&app.existing_user("amina@example.com", crate::support::PASSWORD), "all").await;
+    let code = client.code(&browser, "all").await;
+    let exchange = [("grant_type", "authorization_code"), ("code", code.as_str()), ("code_verifier", VERIFIER)];
+    for other in ["https://other.example.com", "https://other.example.com/", "not a URI"] {
+        let refused = client.get_token(&[exchange.as_slice(), &[("resource", other)]].concat()).await;
+        expect_refusal(&refused, 400, "invalid_target");
+        expect_refusal(&machine.get_token(&[("grant_type", "client_credentials"), ("resource", other)]).await, 400, "invalid_target");
+    }
+    let own = ("resource", app.url.as_str());
+    let first = TokenPair::of(&client.get_token(&[exchange.as_slice(), &[own]].concat()).await);
+    machine.get_token(&[("grant_type", "client_credentials"), own]).await.expect_status(200);
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", first.refresh.as_deref().expect("a refresh token"))];
+    let refused = client.get_token(&[refresh.as_slice(), &[("resource", "https://other.example.com")]].concat()).await;
+    expect_refusal(&refused, 400, "invalid_target");
+    client.get_token(&[refresh.as_slice(), &[own]].concat()).await.expect_status(200);
 }
 
 async fn parameters_in_the_query_and_other_verbs_are_refused(app: TestApp) {
