@@ -147,10 +147,14 @@ async fn one_sees_and_changes_ones_own_document_within_limits(app: TestApp) {
     let changed = amina.put(&path(USER, "amina@example.com")).json(&json!({ "first_name": "Amina", "last_name": "K" })).send().await;
     assert_eq!(changed.expect_status(200).data()["full_name"], "Amina K");
     let his = path(USER, "boris@example.com");
+    let amina_is = "User <strong>amina@example.com</strong> does not have";
+    let refused =
+        format!("{amina_is} doctype access via role permission for document <strong>User</strong><br>{amina_is} access to this document");
     for request in [amina.get(&his), amina.put(&his).json(&json!({ "first_name": "Gone" }))] {
-        let text = "User <strong>amina@example.com</strong> does not have access to this document: User - boris@example.com";
-        assert_forbidden(&request.send().await, text);
+        assert_forbidden(&request.send().await, &format!("{refused}: User - boris@example.com"));
     }
+    let standard = amina.get(&path(USER, "Administrator")).send().await;
+    assert_forbidden(&standard, &format!("Not allowed via controller permission check<br>{refused}: User - Administrator"));
     // Not even one's own.
     for request in [
         amina.delete(&path(USER, "amina@example.com")),
