@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection as _;
@@ -344,6 +345,33 @@ async fn backup_while_writing(backend: Backend) {
         let mut count = 0;
         loop {
             issue(&anonymous, &client_id, &secret).await.expect_status(200);
+#[test]
+fn a_new_key_file_is_in_its_directory_before_anything_is_sealed_with_it() {
+    let directory = TemporaryDirectory::new();
+    std::fs::create_dir(directory.path().join("safe")).expect("a directory");
+    let traced = |arguments: &[&str]| {
+        let mut command = Command::new("strace");
+        command.args(["-f", "-y", "-e", "trace=openat,link,linkat,fsync,pwrite64", "-o", "trace", env!("CARGO_BIN_EXE_ostiary")]);
+        Outcome::of(command.args(arguments).current_dir(directory.path()), "").expect_success();
+        std::fs::read_to_string(directory.path().join("trace")).expect("strace writes its output")
+    };
+    let at = |trace: &str, from: usize, what: &dyn Fn(&str) -> bool| {
+        let found = trace.lines().enumerate().skip(from).find(|(_, line)| what(line));
+        found.unwrap_or_else(|| panic!("not after line {from} of {trace}")).0
+    };
+    let place = directory.path().canonicalize().expect("it exists");
+    let synced = |place: &Path| format!("<{}>", place.display());
+
+    let trace = traced(&["migrate"]);
+    let named = at(&trace, 0, &|line| line.contains("link") && line.contains("\"ostiary.key\""));
+    let kept = at(&trace, named, &|line| line.contains("fsync(") && line.contains(&synced(&place)));
+    assert!(kept < at(&trace, named, &|line| line.contains("pwrite64(")), "{trace}");
+
+    let trace = traced(&["backup", "safe/copy.db"]);
+    let named = at(&trace, 0, &|line| line.contains("\"safe/ostiary.key\"") && line.contains("O_CREAT"));
+    at(&trace, named, &|line| line.contains("fsync(") && line.contains(&synced(&place.join("safe"))));
+}
+
             count += 1;
             if copy.exists() && count > 50 {
                 return;
