@@ -309,12 +309,29 @@ fn commands_make_no_database_where_there_is_none() {
 }
 
 #[test]
+fn a_second_databases_password_is_kept_beside_the_first_ones() {
+    let directory = TemporaryDirectory::new();
+    let kept = |name: &str| std::fs::read_to_string(directory.path().join(name)).expect(name);
+    alone(directory.path(), &[], &["migrate"]).expect_success();
+    let first = kept("ostiary.db.admin-password");
+    let said = alone(directory.path(), &[], &["migrate", "--database-url", "sqlite://second.db"]).expect_success();
+    assert!(said.contains("password in second.db.admin-password"), "{said}");
+    assert_ne!(kept("second.db.admin-password"), first);
+    // A new database of an old name: what is kept may be the password of a copy that lives on.
+    std::fs::rename(directory.path().join("ostiary.db"), directory.path().join("old.db")).expect("it moves");
+    let said = alone(directory.path(), &[], &["migrate"]).expect_success();
+    assert!(said.contains("password in ostiary.db.admin-password.2"), "{said}");
+    assert_eq!(kept("ostiary.db.admin-password"), first);
+    assert_ne!(kept("ostiary.db.admin-password.2"), first);
+}
+
+#[test]
 fn what_holds_secrets_is_readable_by_its_owner_only() {
     let directory = TemporaryDirectory::new();
     let said = alone(directory.path(), &[], &["migrate"]).expect_success();
-    assert!(said.contains("ostiary-administrator-password"), "{said}");
+    assert!(said.contains("ostiary.db.admin-password"), "{said}");
     alone(directory.path(), &[], &["backup", "copy.db", "--without-key"]).expect_success();
-    for name in ["ostiary.db", "ostiary.key", "ostiary-administrator-password", "copy.db"] {
+    for name in ["ostiary.db", "ostiary.key", "ostiary.db.admin-password", "copy.db"] {
         let mode = std::fs::metadata(directory.path().join(name)).expect(name).permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
