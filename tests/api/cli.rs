@@ -10,7 +10,7 @@ use diesel::{Connection as _, SqliteConnection};
 
 use crate::both_databases;
 use crate::support::process::{Launch, Outcome, program};
-use crate::support::{Backend, Caller, Database, Reply, TemporaryDirectory};
+use crate::support::{Backend, Caller, Database, Reply, TemporaryDirectory, TestApp};
 
 const GET_TOKEN: &str = "/api/method/frappe.integrations.oauth2.get_token";
 
@@ -346,23 +346,6 @@ fn what_holds_secrets_is_readable_by_its_owner_only() {
 }
 
 #[test]
-fn a_backup_is_whole_while_the_server_writes() {
-    crate::support::run(Backend::Sqlite, backup_while_writing);
-}
-
-async fn backup_while_writing(backend: Backend) {
-    let beside = Beside::new(backend);
-    let server = beside.launch.start().await;
-    let (client_id, secret) = machine(&beside, "machine@example.com");
-    let anonymous = server.anonymous();
-    let before = issue(&anonymous, &client_id, &secret).await.string("access_token");
-    let copies = TemporaryDirectory::new();
-    let copy = copies.path().join("copy.db");
-    let issuing = async {
-        let mut count = 0;
-        loop {
-            issue(&anonymous, &client_id, &secret).await.expect_status(200);
-#[test]
 fn a_new_key_file_is_in_its_directory_before_anything_is_sealed_with_it() {
     let directory = TemporaryDirectory::new();
     std::fs::create_dir(directory.path().join("safe")).expect("a directory");
@@ -389,6 +372,23 @@ fn a_new_key_file_is_in_its_directory_before_anything_is_sealed_with_it() {
     at(&trace, named, &|line| line.contains("fsync(") && line.contains(&synced(&place.join("safe"))));
 }
 
+#[test]
+fn a_backup_is_whole_while_the_server_writes() {
+    crate::support::run(Backend::Sqlite, backup_while_writing);
+}
+
+async fn backup_while_writing(backend: Backend) {
+    let beside = Beside::new(backend);
+    let server = beside.launch.start().await;
+    let (client_id, secret) = machine(&beside, "machine@example.com");
+    let anonymous = server.anonymous();
+    let before = issue(&anonymous, &client_id, &secret).await.string("access_token");
+    let copies = TemporaryDirectory::new();
+    let copy = copies.path().join("copy.db");
+    let issuing = async {
+        let mut count = 0;
+        loop {
+            issue(&anonymous, &client_id, &secret).await.expect_status(200);
             count += 1;
             if copy.exists() && count > 50 {
                 return;
@@ -437,6 +437,49 @@ fn methods_are_listed_with_who_may_call_them() {
     let row = |name: &str| {
         table.lines().find(|line| line.starts_with(name)).expect(name).split_whitespace().map(str::to_owned).collect::<Vec<_>>()
     };
-    assert_eq!(row("frappe.integrations.oauth2.get_token")[1..3], ["yes", "POST"]);
-    assert_eq!(row("frappe.auth.get_logged_user")[1], "no");
+    assert_eq!(row("METHOD"), ["METHOD", "GUEST", "ROLES", "SCOPES", "VERBS", "LIMIT"]);
+    assert_eq!(row("frappe.integrations.oauth2.get_token")[1..], ["yes", "-", "-", "POST", "get_token", "600/60", "s"]);
+    assert_eq!(row("frappe.core.doctype.user.user.generate_keys")[1..5], ["no", "-", "admin:credentials", "POST"]);
+    let rotate = "frappe.integrations.doctype.oauth_client.oauth_client.rotate_secret";
+    assert_eq!(row(rotate)[1..5], ["no", "System", "Manager", "admin:credentials"]);
+    assert_eq!(row("frappe.integrations.oauth2.openid_profile")[3..5], ["all", "openid"]);
+    assert_eq!(row("frappe.auth.get_logged_user")[1..3], ["no", "-"]);
+    assert_eq!(row("login")[4..], ["POST", "login_failure", "10/60", "s"]);
+    let more = alone(directory.path(), &[("OSTIARY_LIMIT_SCALE", "2")], &["methods"]).expect_success();
+    assert!(more.contains("get_token 1200/60 s"), "{more}");
+}
+
+/// A scope that reaches none of the methods below.
+const NARROW: &str = "read:note";
+
+both_databases!(the_table_of_methods_says_what_is_so);
+
+async fn the_table_of_methods_says_what_is_so(app: TestApp) {
+    let amina = app.user("amina@example.com").await;
+    let manager = app.user_with_roles("manager@example.com", &["System Manager"]).await;
+    // No scoped credential gets at the secret of a client that reaches further than itself.
+    let client = app.client(serde_json::json!({ "scopes": "admin:credentials" })).await;
+    let body = serde_json::json!({ "user": "amina@example.com", "client_id": client.id });
+    let rows = ostiary::app::methods().filter(|method| {
+        method.path.starts_with("frappe.auth.")
+            || method.path.starts_with("frappe.core.")
+            || method.path.ends_with("rotate_secret")
+            || method.path.ends_with("openid_profile")
+    });
+    for row in rows {
+        let path = format!("/api/method/{}", row.path);
+        let call = async |caller: Caller| caller.post(&path).json(&body).send().await.status;
+        assert!(row.verbs.contains(&"POST"), "{path}");
+        let guest = call(app.anonymous()).await;
+        assert!(if row.guest { guest != 403 } else { guest == 403 }, "{path}: {guest}");
+        assert_eq!(call(amina.bearer(&app, NARROW).await).await, 403, "{path}");
+        for scope in &row.scopes {
+            assert_eq!(call(manager.bearer(&app, scope).await).await, 200, "{path} by {scope}");
+            let expected = if row.roles.is_empty() { 200 } else { 403 };
+            assert_eq!(call(amina.bearer(&app, scope).await).await, expected, "{path} by {scope}");
+        }
+        if !row.scopes.contains(&"all") {
+            assert_eq!(call(manager.bearer(&app, "all").await).await, 403, "{path}");
+        }
+    }
 }
