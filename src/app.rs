@@ -16,6 +16,7 @@ use secrecy::SecretString;
 
 use crate::config::{Config, ConfigError};
 use crate::cx::{Clock, Env};
+use crate::domain::limit::Limit;
 use crate::error::AppError;
 use crate::http::request_log::RequestLog;
 use crate::http::{self, State, extract, respond};
@@ -170,9 +171,13 @@ pub struct MethodRow {
     pub path: &'static str,
     /// Whether it may be called without credentials.
     pub guest: bool,
+    /// Roles of which the caller needs one; empty where who is logged in may call it.
+    pub roles: &'static [&'static str],
     pub verbs: Vec<&'static str>,
-    /// Scopes that reach it besides `all` and its own `method:` word.
-    pub scopes: &'static [&'static str],
+    /// Scopes that reach it besides its own `method:` word; none where no token is looked at.
+    pub scopes: Vec<&'static str>,
+    /// The tightest limit that counts its calls.
+    pub limit: Limit,
 }
 
 /// Every API method, by name. Here, because no other room may import the dialect.
@@ -180,8 +185,10 @@ pub fn methods() -> impl Iterator<Item = MethodRow> {
     frappe::registry::METHODS.iter().map(|method| MethodRow {
         path: method.path,
         guest: method.guest,
+        roles: method.roles,
         verbs: method.verbs.iter().map(|verb| verb.as_str()).collect(),
-        scopes: method.scopes,
+        scopes: method.reached_by(),
+        limit: method.limit,
     })
 }
 

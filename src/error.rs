@@ -105,9 +105,9 @@ pub enum Denied {
     /// No role of the user opens the doctype. `name` is the document, when one was asked for.
     #[error("{user} on {doctype}")]
     Doctype { user: String, doctype: String, name: Option<String> },
-    /// The doctype is open but not this document.
+    /// The doctype is open but not this document; `own_only` says that no role opens more than the user's own.
     #[error("{user} on {doctype} {name}")]
-    Document { user: String, doctype: String, name: String },
+    Document { user: String, doctype: String, name: String, own_only: bool },
     /// A child table listed without naming its parent doctype.
     #[error("child table {0} without parent")]
     ChildTable(String),

@@ -11,6 +11,9 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::config::{ConfigError, LogConfig, LogFormat};
 
+/// What is logged unless a filter is set.
+const DEFAULT_FILTER: &str = "info";
+
 /// Flushes the log when dropped; keep it until the process ends.
 #[must_use]
 pub struct LogGuard(#[expect(dead_code, reason = "held for its Drop")] WorkerGuard);
@@ -21,7 +24,8 @@ pub struct LogGuard(#[expect(dead_code, reason = "held for its Drop")] WorkerGua
 /// # Errors
 /// [`ConfigError`] for a filter that does not parse or a file that cannot be opened.
 pub fn start(config: &LogConfig) -> Result<LogGuard, ConfigError> {
-    let filter = EnvFilter::try_new(&config.filter).map_err(|error| ConfigError(format!("log filter {:?}: {error}", config.filter)))?;
+    let filter = config.filter.as_deref().unwrap_or(DEFAULT_FILTER);
+    let filter = EnvFilter::try_new(filter).map_err(|error| ConfigError(format!("log filter {filter:?}: {error}")))?;
     let (writer, guard) = match &config.file {
         Some(path) => {
             let file = std::fs::OpenOptions::new().create(true).append(true).open(path);

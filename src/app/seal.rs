@@ -9,6 +9,7 @@ use secrecy::ExposeSecret as _;
 use super::StartError;
 use crate::config::Config;
 use crate::secrets::SealKey;
+use crate::store::durable::sync_directory_of;
 use crate::store::{self, DatabaseUrl, Db};
 
 /// The name of the key file beside a SQLite database.
@@ -97,6 +98,8 @@ fn make_file(file: &Path) -> Result<SealKey, StartError> {
     handle.write_all(key.to_text().as_bytes()).and_then(|()| handle.write_all(b"\n")).and_then(|()| handle.sync_all()).map_err(refuse)?;
     let linked = std::fs::hard_link(&draft, file);
     let _ = std::fs::remove_file(&draft);
+    // Before anything is sealed with it: a database must not outlive its key, whoever made the file.
+    sync_directory_of(file).map_err(refuse)?;
     match linked {
         Ok(()) => Ok(key),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {

@@ -1,6 +1,6 @@
 //! Who a request acts as, and how that was proven.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use crate::domain::scope::{ADMIN_CREDENTIALS, Access, doctype_word};
 use crate::domain::user::{ADMINISTRATOR, CallerUser, GUEST, SYSTEM_MANAGER, User, UserType};
@@ -49,28 +49,32 @@ impl Via {
     }
 }
 
+/// Who asks without credentials: the same for every such request, so it is made once.
+static GUEST_USER: LazyLock<Arc<CallerUser>> = LazyLock::new(|| {
+    Arc::new(CallerUser::new(User {
+        name: GUEST.into(),
+        sub: String::new(),
+        email: "guest@example.com".into(),
+        first_name: GUEST.into(),
+        last_name: None,
+        full_name: GUEST.into(),
+        username: None,
+        enabled: true,
+        user_type: UserType::WebsiteUser,
+        language: None,
+        time_zone: None,
+        user_image: None,
+        restrict_ip: None,
+        login_after: None,
+        login_before: None,
+        assigned_roles: Vec::new(),
+    }))
+});
+
 impl Caller {
     /// A caller without credentials.
     pub fn guest() -> Self {
-        let user = User {
-            name: GUEST.into(),
-            sub: String::new(),
-            email: "guest@example.com".into(),
-            first_name: GUEST.into(),
-            last_name: None,
-            full_name: GUEST.into(),
-            username: None,
-            enabled: true,
-            user_type: UserType::WebsiteUser,
-            language: None,
-            time_zone: None,
-            user_image: None,
-            restrict_ip: None,
-            login_after: None,
-            login_before: None,
-            assigned_roles: Vec::new(),
-        };
-        Self { user: Arc::new(CallerUser::new(user)), via: Via::Guest, scope: None, expires_at: None }
+        Self { user: Arc::clone(&GUEST_USER), via: Via::Guest, scope: None, expires_at: None }
     }
 
     /// A user as whom the command line acts.

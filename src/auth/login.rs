@@ -6,6 +6,7 @@
 
 use secrecy::SecretString;
 
+use super::RequestFacts;
 use super::identify::within_login_hours;
 use super::session::{self, StartedSession};
 use crate::audit::{self, AuditEvent};
@@ -13,7 +14,7 @@ use crate::auth::address::AddressList;
 use crate::cx::Cx;
 use crate::domain::user::{GUEST, User, UserType, fold_name};
 use crate::error::AppError;
-use crate::secrets::password;
+use crate::secrets::{SecretHash, password};
 use crate::store;
 
 /// What the caller typed, and where from.
@@ -24,6 +25,8 @@ pub struct LoginAttempt {
     pub password: SecretString,
     pub address: std::net::IpAddr,
     pub user_agent: Option<String>,
+    /// The `sid` that came along: the session this login takes the place of.
+    pub replaces: Option<SecretHash>,
 }
 
 impl LoginAttempt {
@@ -31,14 +34,20 @@ impl LoginAttempt {
     ///
     /// # Errors
     /// [`AppError::LoginRefused`] with Frappe's texts when one is missing or the password is too long.
-    pub fn new(usr: Option<&str>, pwd: Option<&str>, address: std::net::IpAddr, user_agent: Option<&str>) -> Result<Self, AppError> {
+    pub fn new(usr: Option<&str>, pwd: Option<&str>, facts: &RequestFacts<'_>) -> Result<Self, AppError> {
         let (Some(usr), Some(pwd)) = (usr.filter(|usr| !usr.trim().is_empty()), pwd.filter(|pwd| !pwd.is_empty())) else {
             return Err(AppError::LoginRefused("Incomplete login details"));
         };
         if pwd.len() > password::MAX_LENGTH || usr.len() > 320 {
             return Err(AppError::LoginRefused("Password size exceeded the maximum allowed size"));
         }
-        Ok(Self { user: fold_name(usr), password: pwd.into(), address, user_agent: user_agent.map(str::to_owned) })
+        Ok(Self {
+            user: fold_name(usr),
+            password: pwd.into(),
+            address: facts.address,
+            user_agent: facts.user_agent.map(str::to_owned),
+            replaces: facts.sid.map(SecretHash::of),
+        })
     }
 }
 
@@ -92,6 +101,12 @@ pub fn finish(cx: &mut Cx, attempt: &LoginAttempt, checked: Option<&str>, rehash
     }
     if let Some(rehashed) = rehashed {
         store::users::update_password_hash_if(cx.conn, &user.name, checked, rehashed)?;
+    }
+    // The browser forgets that one's id, so nobody else should go on using it.
+    if let Some(sid) = &attempt.replaces
+        && let Some(old) = store::sessions::find_by_hash(cx.conn, sid)?
+    {
+        session::end(cx, &old.id, &old.user, Some(&ip))?;
     }
     let session = session::start(cx, &user.name, Some(&ip), attempt.user_agent.as_deref())?;
     store::users::update_last_login(cx.conn, cx.now, &user.name, Some(&ip))?;

@@ -9,6 +9,7 @@ use clap::Args;
 use crate::app::{Workshop, key_file};
 use crate::config::Config;
 use crate::secrets::SealKey;
+use crate::store::durable::sync_directory_of;
 use crate::store::{DatabaseUrl, backup};
 
 #[derive(Args)]
@@ -62,5 +63,6 @@ fn write_key(key: &SealKey, file: &Path) -> Result<String, String> {
     }
     let mut handle = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map_err(refuse)?;
     handle.write_all(key.to_text().as_bytes()).and_then(|()| handle.write_all(b"\n")).and_then(|()| handle.sync_all()).map_err(refuse)?;
+    sync_directory_of(file).map_err(refuse)?;
     Ok(format!("Its seal key is in {}: whoever has both can read everything.", file.display()))
 }

@@ -1,6 +1,6 @@
 //! `ostiary demo`: everything a newcomer needs to see a whole login in a browser, gone afterwards.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 
@@ -42,12 +42,14 @@ const CURL_CLIENT: (&str, &str) = ("demo-client", "demo-secret");
 const CURL_REDIRECT_URI: &str = "http://127.0.0.1:9000/callback";
 
 /// Serves until SIGTERM, SIGINT or SIGHUP, then removes the database.
-pub(super) fn run(settings: Config) -> Result<(), String> {
+pub(super) fn run(mut settings: Config) -> Result<(), String> {
     let listen = settings.server.listen;
     if !listen.ip().is_loopback() {
         // Its passwords are printed in the README.
         return Err(format!("the demo listens on loopback only, not on {listen}"));
     }
+    // What to do next should stand alone on the terminal.
+    settings.log.filter.get_or_insert_with(|| "warn".to_owned());
     let _log = telemetry::start(&settings.log).map_err(|error| error.to_string())?;
     let directory = ThrowAway::make()?;
     end_on_signals(directory.0.clone())?;
@@ -65,12 +67,12 @@ pub(super) fn run(settings: Config) -> Result<(), String> {
 fn furnish(application: &Application) -> Result<(), String> {
     let workshop = Workshop { db: application.db().clone(), env: application.env(), first_password: None };
     let listener = listen_beside(application.address())?;
-    let app_origin = format!("http://{}", listener.local_addr().map_err(|error| error.to_string())?);
+    let app_origin = origin_of(listener.local_addr().map_err(|error| error.to_string())?);
     make_documents(&workshop)?;
     make_curl_client(&workshop)?;
     let (client_id, client_secret) = register_sample_app(&workshop, &app_origin)?;
     let issuer = application.public_url().to_owned();
-    sample_app::start(SampleAppConfig { listener, issuer: issuer.clone(), client_id, client_secret })?;
+    sample_app::start(SampleAppConfig { listener, origin: app_origin.clone(), issuer: issuer.clone(), client_id, client_secret })?;
     super::print(&welcome(&issuer, &app_origin, &application.env().config.database.url));
     Ok(())
 }
@@ -80,6 +82,16 @@ fn listen_beside(server: SocketAddr) -> Result<TcpListener, String> {
     let next = server.port().checked_add(1).unwrap_or(0);
     let address = SocketAddr::new(server.ip(), next);
     TcpListener::bind(address).map_err(|error| format!("the sample app cannot listen on {address}: {error}; choose another --listen"))
+}
+
+/// The app's own name: `localhost` where that leads to it, so that to browsers it is another site than the server, as an
+/// app elsewhere would be; ports alone make none.
+fn origin_of(address: SocketAddr) -> String {
+    if [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)].contains(&address.ip()) {
+        format!("http://localhost:{}", address.port())
+    } else {
+        format!("http://{address}")
+    }
 }
 
 fn make_documents(workshop: &Workshop) -> Result<(), String> {

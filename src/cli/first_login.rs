@@ -1,12 +1,16 @@
 //! How a new database's random password reaches whoever started it.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::store::DatabaseUrl;
+use crate::store::durable::sync_directory_of;
+
+/// Beyond this many kept passwords somebody should look.
+const MOST_FILES: u32 = 100;
 
 /// The line that says how to log in. The password is shown on a terminal, else kept in a file only
 /// its owner can read, because standard output of a service ends up in logs.
@@ -18,16 +22,52 @@ pub(super) fn first_login(password: &SecretString, database: &DatabaseUrl) -> Re
         let password = password.expose_secret();
         return Ok(format!("  log in as     Administrator, password {password} (shown this once; change it after logging in)\n"));
     }
-    let file = password_file(database);
-    let refuse = |error: std::io::Error| format!("cannot keep Administrator's password in {}: {error}", file.display());
-    let mut handle = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&file).map_err(refuse)?;
-    writeln!(handle, "{}", password.expose_secret()).and_then(|()| handle.sync_all()).map_err(refuse)?;
+    let file = keep(password.expose_secret(), &password_file(database))?;
     Ok(format!("  log in as     Administrator, password in {} (change it after logging in, then delete the file)\n", file.display()))
 }
 
+/// Named after the database, because several may be in one directory.
 fn password_file(database: &DatabaseUrl) -> PathBuf {
     match database {
-        DatabaseUrl::Sqlite(path) => path.with_file_name("ostiary-administrator-password"),
-        DatabaseUrl::Postgres(_) => PathBuf::from("ostiary-administrator-password"),
+        DatabaseUrl::Sqlite(path) => {
+            let mut file = path.clone().into_os_string();
+            file.push(".admin-password");
+            file.into()
+        }
+        DatabaseUrl::Postgres(_) => PathBuf::from("ostiary.admin-password"),
+    }
+}
+
+/// Writes a new file, under the next free name where another password is kept already: it may be the only copy.
+fn keep(password: &str, wanted: &Path) -> Result<PathBuf, String> {
+    let mut file = wanted.to_owned();
+    let mut number = 1;
+    loop {
+        let refuse = |error: std::io::Error| format!("cannot keep Administrator's password in {}: {error}", file.display());
+        match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file) {
+            Ok(mut handle) => {
+                writeln!(handle, "{password}").and_then(|()| handle.sync_all()).map_err(refuse)?;
+                sync_directory_of(&file).map_err(refuse)?;
+                return Ok(file);
+            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && number < MOST_FILES => {
+                number += 1;
+                file = wanted.with_added_extension(number.to_string());
+            }
+            Err(error) => return Err(refuse(error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_file_is_named_after_its_database() {
+        let of = |url: &str| password_file(&DatabaseUrl::parse(url).expect(url)).display().to_string();
+        assert_eq!(of("sqlite://ostiary.db"), "ostiary.db.admin-password");
+        assert_eq!(of("sqlite:///srv/a/b.sqlite"), "/srv/a/b.sqlite.admin-password");
+        assert_eq!(of("postgres://localhost/ostiary"), "ostiary.admin-password");
     }
 }

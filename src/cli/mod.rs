@@ -128,7 +128,7 @@ pub fn run() -> ExitCode {
         Command::Client(command) => client::run(config, command),
         Command::Token(command) => token::run(config, &command),
         Command::Key(command) => key::run(config, &command),
-        Command::Methods => Ok(methods::run()),
+        Command::Methods => Ok(methods::run(&config.limits)),
         Command::Backup(arguments) => backup::run(config, &arguments),
     });
     match outcome {

@@ -8,8 +8,8 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogConfig {
-    /// Filter in tracing's syntax. `OSTIARY_LOG`, default `info`.
-    pub filter: String,
+    /// Filter in tracing's syntax. `OSTIARY_LOG`, default `info`; the demo's is `warn`.
+    pub filter: Option<String>,
     /// Pretty or JSON lines. `OSTIARY_LOG_FORMAT`, default `auto`: pretty on a terminal, JSON otherwise.
     pub format: LogFormat,
     /// A file to append to instead of standard error. `OSTIARY_LOG_FILE`, default none.
@@ -27,6 +27,6 @@ pub enum LogFormat {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { filter: "info".into(), format: LogFormat::Auto, file: None }
+        Self { filter: None, format: LogFormat::Auto, file: None }
     }
 }

@@ -82,7 +82,7 @@ impl Config {
                     .map(|text| parse_network(text).map_err(|error| ConfigError(format!("{name}: {error}"))))
                     .collect::<Result<_, _>>()?;
             }
-            "OSTIARY_LOG" => self.log.filter = value.to_owned(),
+            "OSTIARY_LOG" => self.log.filter = Some(value.to_owned()),
             "OSTIARY_LOG_FORMAT" => {
                 self.log.format = match value {
                     "auto" => LogFormat::Auto,

@@ -110,6 +110,13 @@ impl CallerUser {
     }
 }
 
+/// Whether a user of this name may have a username: it must not read like the name or address of another, who may be
+/// made later, so only one's own address may be one.
+pub fn may_be_username(username: &str, name: &str) -> bool {
+    let folded = fold_name(username);
+    folded == name || !(folded.contains('@') || folded == ADMINISTRATOR || folded == GUEST)
+}
+
 /// How a login name is folded before it is looked up: Frappe's user names are e-mail addresses
 /// compared without regard to case; the two literal names keep theirs.
 pub fn fold_name(name: &str) -> String {
@@ -120,5 +127,20 @@ pub fn fold_name(name: &str) -> String {
         GUEST.to_owned()
     } else {
         trimmed.to_lowercase()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_username_is_nobody_elses_name_or_address() {
+        let may = |username| may_be_username(username, "amina@example.com");
+        assert!(may("amina") && may("Amina K") && may("amina@example.com") && may(" AMINA@example.com"));
+        for other in ["Administrator", "administrator", " ADMINISTRATOR ", "Guest", "gUEST", "boris@example.com", "Boris@Example.com"] {
+            assert!(!may(other), "{other}");
+        }
+        assert!(may_be_username("administrator", ADMINISTRATOR) && !may_be_username("guest", ADMINISTRATOR));
     }
 }

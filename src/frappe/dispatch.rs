@@ -312,7 +312,13 @@ async fn call_method(target: &Target, call: Call<'_>) -> Result<Reply, AppError>
     if let Some(scope) = &call.identity.caller.scope
         && !scope.allows_method(method.path, method.scopes)
     {
-        return Err(AppError::InsufficientScope { needed: format!("method:{}", method.path) });
+        // Where one word is demanded, the method's own would not do either.
+        let needed = if let [word] = method.scopes { (*word).to_owned() } else { format!("method:{}", method.path) };
+        return Err(AppError::InsufficientScope { needed });
+    }
+    if !method.is_open_to(&call.identity.caller) {
+        let text = format!("This takes the role {}", method.roles.join(" or "));
+        return Err(AppError::NotPermitted(Denied::Because(text)));
     }
     (method.handler)(call).await
 }

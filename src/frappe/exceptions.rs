@@ -6,6 +6,7 @@ use actix_web::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::domain::limit::Limit;
+use crate::domain::user::{ADMINISTRATOR, GUEST};
 use crate::error::{AppError, Denied};
 
 /// An error as Frappe would have raised it.
@@ -233,32 +234,21 @@ fn denied_exception(denied: &Denied) -> Exception {
             Exception { messages: vec![Message { title: "Method Not Allowed", ..Message::raised(&text) }], text: Some(text), ..forbidden }
         }
         Denied::Verb => thrown(StatusCode::FORBIDDEN, "PermissionError", "Not Permitted", "Not permitted"),
-        Denied::Doctype { user, doctype, name } => {
-            let user = escape(user);
-            let access = format!(
-                "User <strong>{user}</strong> does not have doctype access via role permission for document <strong>{doctype}</strong>"
-            );
-            match name {
-                None => Exception {
-                    messages: vec![Message::told(access)],
-                    error_message: Some(format!("No permission for {doctype}")),
-                    ..forbidden
-                },
-                Some(name) => {
-                    let which = if user == crate::domain::user::GUEST { String::new() } else { format!(": {doctype} - {}", escape(name)) };
-                    Exception {
-                        messages: vec![Message::told(format!(
-                            "{access}<br>User <strong>{user}</strong> does not have access to this document{which}"
-                        ))],
-                        ..forbidden
-                    }
-                }
-            }
+        Denied::Doctype { user, doctype, name: None } => Exception {
+            messages: vec![Message::told(no_role(user, doctype))],
+            error_message: Some(format!("No permission for {doctype}")),
+            ..forbidden
+        },
+        Denied::Doctype { user, doctype, name: Some(name) } => {
+            let lines = controller_line(doctype, name).into_iter().chain([no_role(user, doctype), no_access(user)]);
+            Exception { messages: vec![Message::told(lines.collect::<Vec<_>>().join("<br>"))], ..forbidden }
         }
-        Denied::Document { user, doctype, name } => {
-            let text =
-                format!("User <strong>{}</strong> does not have access to this document: {doctype} - {}", escape(user), escape(name));
-            Exception { messages: vec![Message::told(text)], ..forbidden }
+        Denied::Document { user, doctype, name, own_only } => {
+            let which = format!("{}: {doctype} - {}", no_access(user), escape(name));
+            // In Frappe no role opens users to users; each has a share of their own instead.
+            let no_role = (*own_only && doctype == "User").then(|| no_role(user, doctype));
+            let lines = controller_line(doctype, name).into_iter().chain(no_role).chain([which]);
+            Exception { messages: vec![Message::told(lines.collect::<Vec<_>>().join("<br>"))], ..forbidden }
         }
         Denied::ChildTable(_) => forbidden,
         Denied::Guarded => {
@@ -267,6 +257,22 @@ fn denied_exception(denied: &Denied) -> Exception {
         }
         Denied::Because(text) => thrown(StatusCode::FORBIDDEN, "PermissionError", "Not Permitted", escape(text)),
     }
+}
+
+fn no_role(user: &str, doctype: &str) -> String {
+    let user = escape(user);
+    format!("User <strong>{user}</strong> does not have doctype access via role permission for document <strong>{doctype}</strong>")
+}
+
+fn no_access(user: &str) -> String {
+    format!("User <strong>{}</strong> does not have access to this document", escape(user))
+}
+
+/// What Frappe says first where a doctype's own code refuses a document before roles are asked: the
+/// ToDos of others, and its two standard users.
+fn controller_line(doctype: &str, name: &str) -> Option<String> {
+    let refuses = doctype == "ToDo" || (doctype == "User" && [ADMINISTRATOR, GUEST].contains(&name));
+    refuses.then(|| "Not allowed via controller permission check".to_owned())
 }
 
 /// Frappe's messages are HTML, so whatever a caller sent is escaped before it comes back.

@@ -1,10 +1,13 @@
-//! The table of API methods: name, whether guests may call it, verbs, scopes, handler.
+//! The table of API methods: name, whether guests may call it, roles, verbs, scopes, limit, handler.
 //!
 //! `ostiary methods` prints it. To add a method: a handler in `methods/<python_module>.rs` and a row here.
 
 use super::call::{Handler, Verb};
 use super::methods::{auth, oauth_client, oauth2, sessions, user};
-use crate::domain::scope::IDENTITY;
+use crate::auth::Caller;
+use crate::domain::limit::Limit;
+use crate::domain::scope::{ADMIN_CREDENTIALS, IDENTITY};
+use crate::domain::user::SYSTEM_MANAGER;
 use crate::http::cors::Sharing;
 
 /// A row of the table.
@@ -13,11 +16,40 @@ pub struct Method {
     pub path: &'static str,
     /// Whether it may be called without credentials.
     pub guest: bool,
+    /// Roles of which the caller needs one; empty where who is logged in may call it.
+    pub roles: &'static [&'static str],
     pub verbs: &'static [Verb],
-    /// Scopes that reach it besides `all` and its own `method:` word.
+    /// Scopes that reach it besides `all` and its own `method:` word. A single one is demanded by the method itself.
     pub scopes: &'static [&'static str],
+    /// The tightest limit that counts its calls.
+    pub limit: Limit,
     pub door: Door,
     pub handler: Handler,
+}
+
+impl Method {
+    const fn limited(self, limit: Limit) -> Self {
+        Self { limit, ..self }
+    }
+
+    const fn for_roles(self, roles: &'static [&'static str]) -> Self {
+        Self { roles, ..self }
+    }
+
+    /// The scopes that reach it, `all` among them, but for its own `method:` word; none where no token is looked at.
+    pub fn reached_by(&self) -> Vec<&'static str> {
+        match self.door {
+            Door::OAuth(_) => Vec::new(),
+            // What guards credentials is part of no other scope.
+            Door::Frappe | Door::OAuthUser(_) if self.scopes == [ADMIN_CREDENTIALS] => vec![ADMIN_CREDENTIALS],
+            Door::Frappe | Door::OAuthUser(_) => ["all"].into_iter().chain(self.scopes.iter().copied()).collect(),
+        }
+    }
+
+    /// Whether the caller has a role that may call it.
+    pub fn is_open_to(&self, caller: &Caller) -> bool {
+        self.roles.is_empty() || caller.is_administrator() || self.roles.iter().any(|role| caller.has_role(role))
+    }
 }
 
 /// Whose shapes a method's errors have, and who authenticates its caller.
@@ -40,35 +72,43 @@ const POST: &[Verb] = &[Post];
 const GET: &[Verb] = &[Get];
 
 const fn method(path: &'static str, guest: bool, verbs: &'static [Verb], scopes: &'static [&'static str], handler: Handler) -> Method {
-    Method { path, guest, verbs, scopes, door: Door::Frappe, handler }
+    Method { path, guest, roles: &[], verbs, scopes, limit: Limit::Request, door: Door::Frappe, handler }
 }
 
-const fn oauth(path: &'static str, verbs: &'static [Verb], door: Door, handler: Handler) -> Method {
-    Method { path, guest: true, verbs, scopes: &IDENTITY, door, handler }
+const fn oauth(path: &'static str, verbs: &'static [Verb], scopes: &'static [&'static str], door: Door, handler: Handler) -> Method {
+    Method { path, guest: true, roles: &[], verbs, scopes, limit: Limit::Request, door, handler }
 }
 
 /// Every API method, by name.
 pub static METHODS: &[Method] = &[
     method("frappe.auth.get_logged_user", false, ANY, &IDENTITY, auth::get_logged_user),
-    method("frappe.core.doctype.user.user.generate_keys", false, POST, &[crate::domain::scope::ADMIN_CREDENTIALS], user::generate_keys),
+    method("frappe.core.doctype.user.user.generate_keys", false, POST, &[ADMIN_CREDENTIALS], user::generate_keys),
     method(
         "frappe.integrations.doctype.oauth_client.oauth_client.rotate_secret",
         false,
         POST,
-        &[crate::domain::scope::ADMIN_CREDENTIALS],
+        &[ADMIN_CREDENTIALS],
         oauth_client::rotate_secret,
+    )
+    .for_roles(&[SYSTEM_MANAGER]),
+    oauth("frappe.integrations.oauth2.approve", SAFE_OR_POST, &IDENTITY, Door::OAuthUser(Sharing::Configured), oauth2::approve),
+    oauth("frappe.integrations.oauth2.authorize", SAFE_OR_POST, &IDENTITY, Door::OAuthUser(Sharing::Configured), oauth2::authorize),
+    oauth("frappe.integrations.oauth2.get_token", POST, &[], Door::OAuth(Sharing::PublicClients), oauth2::get_token)
+        .limited(Limit::GetToken),
+    oauth("frappe.integrations.oauth2.introspect_token", POST, &[], Door::OAuth(Sharing::Configured), oauth2::introspect_token),
+    oauth("frappe.integrations.oauth2.jwks", GET, &[], Door::OAuth(Sharing::Anyone), oauth2::jwks),
+    oauth("frappe.integrations.oauth2.openid_configuration", GET, &[], Door::OAuth(Sharing::Anyone), oauth2::openid_configuration),
+    oauth(
+        "frappe.integrations.oauth2.openid_profile",
+        SAFE_OR_POST,
+        &["openid"],
+        Door::OAuthUser(Sharing::PublicClients),
+        oauth2::openid_profile,
     ),
-    oauth("frappe.integrations.oauth2.approve", SAFE_OR_POST, Door::OAuthUser(Sharing::Configured), oauth2::approve),
-    oauth("frappe.integrations.oauth2.authorize", SAFE_OR_POST, Door::OAuthUser(Sharing::Configured), oauth2::authorize),
-    oauth("frappe.integrations.oauth2.get_token", POST, Door::OAuth(Sharing::PublicClients), oauth2::get_token),
-    oauth("frappe.integrations.oauth2.introspect_token", POST, Door::OAuth(Sharing::Configured), oauth2::introspect_token),
-    oauth("frappe.integrations.oauth2.jwks", GET, Door::OAuth(Sharing::Anyone), oauth2::jwks),
-    oauth("frappe.integrations.oauth2.openid_configuration", GET, Door::OAuth(Sharing::Anyone), oauth2::openid_configuration),
-    oauth("frappe.integrations.oauth2.openid_profile", SAFE_OR_POST, Door::OAuthUser(Sharing::PublicClients), oauth2::openid_profile),
-    oauth("frappe.integrations.oauth2.revoke_token", POST, Door::OAuth(Sharing::PublicClients), oauth2::revoke_token),
+    oauth("frappe.integrations.oauth2.revoke_token", POST, &[], Door::OAuth(Sharing::PublicClients), oauth2::revoke_token),
     method("frappe.ping", true, ANY, &IDENTITY, auth::ping),
     method("frappe.sessions.get_csrf_token", false, GET, &[], sessions::get_csrf_token),
-    method("login", true, POST, &[], auth::login),
+    method("login", true, POST, &[], auth::login).limited(Limit::LoginFailure),
     method("logout", true, POST, &[], auth::logout),
     method("ping", true, ANY, &IDENTITY, auth::ping),
 ];

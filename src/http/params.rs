@@ -1,8 +1,14 @@
 //! Frappe's parameter dictionary (contract 1.4): a JSON body replaces the query; form fields override it.
 
+use std::collections::HashSet;
+use std::fmt;
+
 use actix_web::HttpRequest;
 use actix_web::http::header;
 use actix_web::web::Bytes;
+use serde::Deserialize;
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::extract::text;
@@ -17,8 +23,8 @@ const MAX_DEPTH: usize = 64;
 #[derive(Clone, Debug, Default)]
 pub struct Params {
     pub values: Map<String, Value>,
-    /// Names that were given more than once in the same place (query or form).
-    pub repeated: Vec<String>,
+    /// Names that were given more than once in the same place (query, form or JSON object).
+    pub repeated: HashSet<String>,
     /// Whether the values come from a JSON body.
     pub is_json: bool,
 }
@@ -70,21 +76,14 @@ impl Params {
         if nests_too_deep(body) {
             return Err(AppError::InvalidData(format!("request body nests deeper than {MAX_DEPTH}")));
         }
-        let value: Value = serde_json::from_slice(body).map_err(|_| AppError::InvalidData("Invalid request body".into()))?;
-        self.is_json = true;
-        match value {
-            Value::Object(values) => {
-                if has_nul_key(&values) {
-                    return Err(AppError::InvalidData("parameter names must not contain NUL".into()));
-                }
-                self.values = values;
-            }
-            // Frappe 15: a list becomes the parameter `data`.
-            list @ Value::Array(_) => {
-                self.values.insert("data".into(), list);
-            }
-            _ => return Err(AppError::InvalidData("request body must be a JSON object".into())),
+        let JsonBody { values, repeated } = serde_json::from_slice(body).map_err(|error| {
+            let text = if error.is_data() { "request body must be a JSON object" } else { "Invalid request body" };
+            AppError::InvalidData(text.into())
+        })?;
+        if has_nul_key(&values) {
+            return Err(AppError::InvalidData("parameter names must not contain NUL".into()));
         }
+        (self.values, self.repeated, self.is_json) = (values, repeated, true);
         Ok(())
     }
 
@@ -107,11 +106,10 @@ impl Params {
         if name.contains('\0') || value.contains('\0') {
             return Err(AppError::InvalidData("parameters must not contain NUL".into()));
         }
-        if self.values.contains_key(&name) && !self.repeated.contains(&name) {
-            self.repeated.push(name.clone());
-        }
         // Werkzeug keeps the first of repeated fields.
-        if !self.values.contains_key(&name) {
+        if self.values.contains_key(&name) {
+            self.repeated.insert(name);
+        } else {
             self.values.insert(name, Value::String(value));
         }
         Ok(())
@@ -193,8 +191,16 @@ impl Params {
 
     /// All parameters as text, with what was repeated appearing twice, for flows that must refuse repeats.
     pub fn pairs(&self) -> Vec<(String, String)> {
-        let mut pairs: Vec<_> = self.values.keys().filter_map(|name| Some((name.clone(), self.text(name)?))).collect();
-        pairs.extend(self.repeated.iter().filter_map(|name| Some((name.clone(), self.text(name)?))));
+        let mut pairs = Vec::with_capacity(self.values.len());
+        for name in self.values.keys() {
+            let repeated = self.repeated.contains(name);
+            // A repeat is seen even where null came last.
+            let Some(text) = self.text(name).or_else(|| repeated.then(String::new)) else { continue };
+            if repeated {
+                pairs.push((name.clone(), text.clone()));
+            }
+            pairs.push((name.clone(), text));
+        }
         pairs
     }
 
@@ -220,6 +226,45 @@ impl Params {
             }
             Some(_) => Err(not_an_object()),
         }
+    }
+}
+
+/// A JSON body's members. The last of repeated ones wins, as with Frappe's `json.loads`, but the
+/// OAuth endpoints must hear of it (RFC 6749 section 3.2).
+struct JsonBody {
+    values: Map<String, Value>,
+    repeated: HashSet<String>,
+}
+
+impl<'de> Deserialize<'de> for JsonBody {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(JsonBodyVisitor)
+    }
+}
+
+struct JsonBodyVisitor;
+
+impl<'de> Visitor<'de> for JsonBodyVisitor {
+    type Value = JsonBody;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object or a list")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<JsonBody, A::Error> {
+        let mut body = JsonBody { values: Map::new(), repeated: HashSet::new() };
+        while let Some((name, value)) = members.next_entry::<String, Value>()? {
+            if body.values.insert(name.clone(), value).is_some() {
+                body.repeated.insert(name);
+            }
+        }
+        Ok(body)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<JsonBody, A::Error> {
+        let list = Value::deserialize(SeqAccessDeserializer::new(items))?;
+        // Frappe 15: a list becomes the parameter `data`.
+        Ok(JsonBody { values: Map::from_iter([("data".to_owned(), list)]), repeated: HashSet::new() })
     }
 }
 
@@ -299,8 +344,32 @@ mod tests {
         assert_eq!(params.text("b").as_deref(), Some("é"));
         assert_eq!(params.text("c").as_deref(), Some(""));
         assert_eq!(params.text("d").as_deref(), Some("50%"));
-        assert_eq!(params.repeated, ["a"]);
+        assert_eq!(params.repeated, HashSet::from(["a".to_owned()]));
         assert_eq!(params.pairs().iter().filter(|(name, _)| name == "a").count(), 2);
+    }
+
+    #[test]
+    fn the_last_of_repeated_json_members_wins_and_the_repeat_is_remembered() {
+        let mut params = Params::default();
+        params.read_json(br#"{"a": 1, "b": {"c": 1, "c": 2}, "a": "2", "d": "x", "d": null}"#).expect("well formed");
+        assert_eq!(params.text("a").as_deref(), Some("2"));
+        assert_eq!(params.repeated, HashSet::from(["a", "d"].map(str::to_owned)));
+        for (name, times) in [("a", 2), ("b", 1), ("d", 2)] {
+            assert_eq!(params.pairs().iter().filter(|(known, _)| known == name).count(), times, "{name}");
+        }
+    }
+
+    #[test]
+    fn json_bodies_are_objects_or_lists() {
+        let read = |text: &str| {
+            let mut params = Params::default();
+            params.read_json(text.as_bytes()).map(|()| params)
+        };
+        assert_eq!(read("[1, 2]").expect("a list").values["data"], serde_json::json!([1, 2]));
+        for (text, said) in [("1", "must be a JSON object"), ("null", "must be a JSON object"), ("{} {}", "Invalid"), ("{\"a\"", "Invalid")]
+        {
+            assert!(read(text).is_err_and(|error| error.to_string().contains(said)), "{text}");
+        }
     }
 
     #[test]

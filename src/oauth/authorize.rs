@@ -14,6 +14,7 @@ use super::error::{ErrorCode, ProtocolError, Stop};
 use super::grants::AUTHORIZATION_CODE;
 use super::params::Params;
 use super::redirect::{Redirection, ResponseMode, To};
+use super::resource;
 use crate::audit::{self, AuditEvent};
 use crate::auth::Caller;
 use crate::cx::Cx;
@@ -374,6 +375,7 @@ fn answer(
     consent: Consent,
 ) -> Result<AuthorizeOutcome, Stop> {
     let asking = read(bound, &request.params)?;
+    resource::check(&request.params, cx.env.public_url.as_str())?;
     let Some(visitor) = visitor else { return need_login(cx, request, &asking, false) };
     let caller = &visitor.caller;
     if matches!(consent, Consent::Ask | Consent::Sent) && login_is_too_old(cx, request, &asking, visitor) {

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::error::AppError;
 use crate::store::StoreError;
 
-/// An error code that a client can read (RFC 6749, 6750, 7009, OpenID Connect Core 3.1.2.6).
+/// An error code that a client can read (RFC 6749, 6750, 7009, 8707, OpenID Connect Core 3.1.2.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorCode {
     InvalidRequest,
@@ -18,6 +18,8 @@ pub enum ErrorCode {
     UnsupportedGrantType,
     UnsupportedResponseType,
     InvalidScope,
+    /// The resource that a token is wanted for is none of ours.
+    InvalidTarget,
     AccessDenied,
     LoginRequired,
     ConsentRequired,
@@ -39,6 +41,7 @@ impl ErrorCode {
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::UnsupportedResponseType => "unsupported_response_type",
             Self::InvalidScope => "invalid_scope",
+            Self::InvalidTarget => "invalid_target",
             Self::AccessDenied => "access_denied",
             Self::LoginRequired => "login_required",
             Self::ConsentRequired => "consent_required",
@@ -60,6 +63,7 @@ impl ErrorCode {
             | Self::UnsupportedGrantType
             | Self::UnsupportedResponseType
             | Self::InvalidScope
+            | Self::InvalidTarget
             | Self::AccessDenied
             | Self::LoginRequired
             | Self::ConsentRequired

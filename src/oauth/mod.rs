@@ -17,6 +17,7 @@ pub mod introspect;
 mod issued;
 mod params;
 pub mod redirect;
+mod resource;
 pub mod revoke;
 pub mod token;
 

@@ -6,6 +6,7 @@ use super::client_auth::{self, Legacy};
 use super::error::{ErrorCode, ProtocolError, Stop};
 use super::grants::{GRANTS, GrantType};
 use super::params::Params;
+use super::resource;
 use crate::cx::Cx;
 use crate::domain::{Instant, Scope};
 use crate::error::AppError;
@@ -101,5 +102,6 @@ fn issue(cx: &mut Cx, request: &TokenRequest) -> Result<TokenReply, Stop> {
     if !known.client.may(grant.name) {
         return Err(ProtocolError::new(ErrorCode::UnauthorizedClient, format!("This client may not use {}.", grant.name)).into());
     }
+    resource::check(&request.params, cx.env.public_url.as_str())?;
     (grant.run)(cx, request, &known)
 }

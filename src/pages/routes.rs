@@ -223,7 +223,7 @@ async fn post_login(state: &State, request: &HttpRequest, payload: Payload, log:
     let redirect_to = redirect_target(&params);
     let usr = params.text("usr").unwrap_or_default();
     let again = |status, text: String| login_page(state, status, redirect_to.clone(), usr.clone(), Some(text));
-    let attempt = match LoginAttempt::new(Some(&usr), params.text("pwd").as_deref(), facts.address, facts.user_agent) {
+    let attempt = match LoginAttempt::new(Some(&usr), params.text("pwd").as_deref(), &facts) {
         Ok(attempt) => attempt,
         Err(AppError::LoginRefused(text)) => return Ok(again(StatusCode::UNAUTHORIZED, text.to_owned()).await),
         Err(error) => return Err(error),

@@ -109,8 +109,9 @@ pub(super) fn filter(caller: &Caller, doctype: &DocType, action: Action) -> Filt
 /// [`Denied::Document`].
 pub(super) fn require_document(caller: &Caller, doctype: &DocType, action: Action, document: &Map<String, Value>) -> Result<(), AppError> {
     let name = document.get("name").and_then(Value::as_str).unwrap_or_default();
+    let reach = reach(caller, doctype, action);
     let own = || document.get(&doctype.owner_field).and_then(Value::as_str) == Some(caller.name());
-    let allowed = match reach(caller, doctype, action) {
+    let allowed = match reach {
         Reach::Everything => true,
         Reach::Own => own(),
         Reach::Nothing => false,
@@ -119,7 +120,7 @@ pub(super) fn require_document(caller: &Caller, doctype: &DocType, action: Actio
         return Ok(());
     }
     let (user, doctype, name) = (caller.name().to_owned(), doctype.name.clone(), name.to_owned());
-    Err(AppError::NotPermitted(Denied::Document { user, doctype, name }))
+    Err(AppError::NotPermitted(Denied::Document { user, doctype, name, own_only: reach == Reach::Own }))
 }
 
 /// Whether the caller may read (or write) a field: those of a higher level take a row of that level.

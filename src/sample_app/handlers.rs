@@ -17,7 +17,7 @@ const STYLE: &str = include_str!("../../templates/sample_app/style.css");
 /// Every request comes in here.
 pub async fn handle(request: HttpRequest, site: Data<Site>) -> HttpResponse {
     let mut response = match (request.method(), request.path()) {
-        // `localhost` is another host to browsers: the answer would come back without the cookie.
+        // By another name it is another host to browsers: the answer would come back without the cookie.
         (&Method::GET, path) if is_elsewhere(&request, &site) => redirect(&format!("{}{path}", site.origin), None),
         (&Method::GET, "/") => home(&request, &site).await,
         (&Method::GET, "/login") => leave(&site).await,

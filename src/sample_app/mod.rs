@@ -30,6 +30,8 @@ use sessions::Sessions;
 pub struct SampleAppConfig {
     /// Where the app listens.
     pub listener: TcpListener,
+    /// What browsers call it, which leads there.
+    pub origin: String,
     /// The server that users log in with.
     pub issuer: String,
     pub client_id: String,
@@ -54,8 +56,7 @@ pub fn redirect_uri(origin: &str) -> String {
 /// # Errors
 /// One line when it cannot be served.
 pub fn start(config: SampleAppConfig) -> Result<(), String> {
-    let address = config.listener.local_addr().map_err(|error| error.to_string())?;
-    let origin = format!("http://{address}");
+    let origin = config.origin;
     let provider = Provider::new(&config.issuer, &config.client_id, &config.client_secret, &redirect_uri(&origin))?;
     let site = Data::new(Site { origin, provider, sessions: Sessions::default() });
     let server = HttpServer::new(move || App::new().app_data(site.clone()).default_service(web::to(handlers::handle)))

@@ -7,6 +7,7 @@ use std::path::Path;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 
+use super::durable::sync_directory_of;
 use super::pool::{self, Mode};
 use super::{Conn, StoreError};
 
@@ -23,10 +24,7 @@ pub fn copy_sqlite(from: &Path, to: &Path) -> Result<(), StoreError> {
     let copied = copy(from, text).and_then(|()| {
         // VACUUM INTO leaves the copy to the system's cache.
         File::open(to).and_then(|file| file.sync_all()).map_err(unusable)?;
-        if let Some(directory) = to.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-            File::open(directory).and_then(|directory| directory.sync_all()).map_err(unusable)?;
-        }
-        Ok(())
+        sync_directory_of(to).map_err(unusable)
     });
     if copied.is_err() {
         let _ = std::fs::remove_file(to);

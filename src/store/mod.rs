@@ -29,6 +29,7 @@ pub mod consents;
 pub mod ddl;
 mod document_sources;
 pub mod documents;
+pub mod durable;
 pub mod grants;
 pub mod installation;
 pub mod roles;

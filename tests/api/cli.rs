@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection as _;
@@ -10,7 +11,7 @@ use serde_json::json;
 
 use crate::both_databases;
 use crate::support::process::{Launch, Outcome, program};
-use crate::support::{Backend, Caller, Database, Reply, TemporaryDirectory};
+use crate::support::{Backend, Caller, Database, Reply, TemporaryDirectory, TestApp};
 
 const GET_TOKEN: &str = "/api/method/frappe.integrations.oauth2.get_token";
 
@@ -347,12 +348,29 @@ fn commands_make_no_database_where_there_is_none() {
 }
 
 #[test]
+fn a_second_databases_password_is_kept_beside_the_first_ones() {
+    let directory = TemporaryDirectory::new();
+    let kept = |name: &str| std::fs::read_to_string(directory.path().join(name)).expect(name);
+    alone(directory.path(), &[], &["migrate"]).expect_success();
+    let first = kept("ostiary.db.admin-password");
+    let said = alone(directory.path(), &[], &["migrate", "--database-url", "sqlite://second.db"]).expect_success();
+    assert!(said.contains("password in second.db.admin-password"), "{said}");
+    assert_ne!(kept("second.db.admin-password"), first);
+    // A new database of an old name: what is kept may be the password of a copy that lives on.
+    std::fs::rename(directory.path().join("ostiary.db"), directory.path().join("old.db")).expect("it moves");
+    let said = alone(directory.path(), &[], &["migrate"]).expect_success();
+    assert!(said.contains("password in ostiary.db.admin-password.2"), "{said}");
+    assert_eq!(kept("ostiary.db.admin-password"), first);
+    assert_ne!(kept("ostiary.db.admin-password.2"), first);
+}
+
+#[test]
 fn what_holds_secrets_is_readable_by_its_owner_only() {
     let directory = TemporaryDirectory::new();
     let said = alone(directory.path(), &[], &["migrate"]).expect_success();
-    assert!(said.contains("ostiary-administrator-password"), "{said}");
+    assert!(said.contains("ostiary.db.admin-password"), "{said}");
     alone(directory.path(), &[], &["backup", "copy.db", "--without-key"]).expect_success();
-    for name in ["ostiary.db", "ostiary.key", "ostiary-administrator-password", "copy.db"] {
+    for name in ["ostiary.db", "ostiary.key", "ostiary.db.admin-password", "copy.db"] {
         let mode = std::fs::metadata(directory.path().join(name)).expect(name).permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
@@ -364,6 +382,33 @@ fn what_holds_secrets_is_readable_by_its_owner_only() {
     std::fs::remove_file(key).expect("the key goes");
     let doctor = alone(directory.path(), &[], &["doctor"]);
     assert!(doctor.code == Some(1) && doctor.out.contains("seal key of this database is missing"), "{}", doctor.out);
+}
+
+#[test]
+fn a_new_key_file_is_in_its_directory_before_anything_is_sealed_with_it() {
+    let directory = TemporaryDirectory::new();
+    std::fs::create_dir(directory.path().join("safe")).expect("a directory");
+    let traced = |arguments: &[&str]| {
+        let mut command = Command::new("strace");
+        command.args(["-f", "-y", "-e", "trace=openat,link,linkat,fsync,pwrite64", "-o", "trace", env!("CARGO_BIN_EXE_ostiary")]);
+        Outcome::of(command.args(arguments).current_dir(directory.path()), "").expect_success();
+        std::fs::read_to_string(directory.path().join("trace")).expect("strace writes its output")
+    };
+    let at = |trace: &str, from: usize, what: &dyn Fn(&str) -> bool| {
+        let found = trace.lines().enumerate().skip(from).find(|(_, line)| what(line));
+        found.unwrap_or_else(|| panic!("not after line {from} of {trace}")).0
+    };
+    let place = directory.path().canonicalize().expect("it exists");
+    let synced = |place: &Path| format!("<{}>", place.display());
+
+    let trace = traced(&["migrate"]);
+    let named = at(&trace, 0, &|line| line.contains("link") && line.contains("\"ostiary.key\""));
+    let kept = at(&trace, named, &|line| line.contains("fsync(") && line.contains(&synced(&place)));
+    assert!(kept < at(&trace, named, &|line| line.contains("pwrite64(")), "{trace}");
+
+    let trace = traced(&["backup", "safe/copy.db"]);
+    let named = at(&trace, 0, &|line| line.contains("\"safe/ostiary.key\"") && line.contains("O_CREAT"));
+    at(&trace, named, &|line| line.contains("fsync(") && line.contains(&synced(&place.join("safe"))));
 }
 
 #[test]
@@ -431,6 +476,49 @@ fn methods_are_listed_with_who_may_call_them() {
     let row = |name: &str| {
         table.lines().find(|line| line.starts_with(name)).expect(name).split_whitespace().map(str::to_owned).collect::<Vec<_>>()
     };
-    assert_eq!(row("frappe.integrations.oauth2.get_token")[1..3], ["yes", "POST"]);
-    assert_eq!(row("frappe.auth.get_logged_user")[1], "no");
+    assert_eq!(row("METHOD"), ["METHOD", "GUEST", "ROLES", "SCOPES", "VERBS", "LIMIT"]);
+    assert_eq!(row("frappe.integrations.oauth2.get_token")[1..], ["yes", "-", "-", "POST", "get_token", "600/60", "s"]);
+    assert_eq!(row("frappe.core.doctype.user.user.generate_keys")[1..5], ["no", "-", "admin:credentials", "POST"]);
+    let rotate = "frappe.integrations.doctype.oauth_client.oauth_client.rotate_secret";
+    assert_eq!(row(rotate)[1..5], ["no", "System", "Manager", "admin:credentials"]);
+    assert_eq!(row("frappe.integrations.oauth2.openid_profile")[3..5], ["all", "openid"]);
+    assert_eq!(row("frappe.auth.get_logged_user")[1..3], ["no", "-"]);
+    assert_eq!(row("login")[4..], ["POST", "login_failure", "10/60", "s"]);
+    let more = alone(directory.path(), &[("OSTIARY_LIMIT_SCALE", "2")], &["methods"]).expect_success();
+    assert!(more.contains("get_token 1200/60 s"), "{more}");
+}
+
+/// A scope that reaches none of the methods below.
+const NARROW: &str = "read:note";
+
+both_databases!(the_table_of_methods_says_what_is_so);
+
+async fn the_table_of_methods_says_what_is_so(app: TestApp) {
+    let amina = app.user("amina@example.com").await;
+    let manager = app.user_with_roles("manager@example.com", &["System Manager"]).await;
+    // No scoped credential gets at the secret of a client that reaches further than itself.
+    let client = app.client(serde_json::json!({ "scopes": "admin:credentials" })).await;
+    let body = serde_json::json!({ "user": "amina@example.com", "client_id": client.id });
+    let rows = ostiary::app::methods().filter(|method| {
+        method.path.starts_with("frappe.auth.")
+            || method.path.starts_with("frappe.core.")
+            || method.path.ends_with("rotate_secret")
+            || method.path.ends_with("openid_profile")
+    });
+    for row in rows {
+        let path = format!("/api/method/{}", row.path);
+        let call = async |caller: Caller| caller.post(&path).json(&body).send().await.status;
+        assert!(row.verbs.contains(&"POST"), "{path}");
+        let guest = call(app.anonymous()).await;
+        assert!(if row.guest { guest != 403 } else { guest == 403 }, "{path}: {guest}");
+        assert_eq!(call(amina.bearer(&app, NARROW).await).await, 403, "{path}");
+        for scope in &row.scopes {
+            assert_eq!(call(manager.bearer(&app, scope).await).await, 200, "{path} by {scope}");
+            let expected = if row.roles.is_empty() { 200 } else { 403 };
+            assert_eq!(call(amina.bearer(&app, scope).await).await, expected, "{path} by {scope}");
+        }
+        if !row.scopes.contains(&"all") {
+            assert_eq!(call(manager.bearer(&app, "all").await).await, 403, "{path}");
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! The demo: its sample app driven as a browser would, and what is left of it.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use crate::support::process::Demo;
@@ -32,6 +34,27 @@ async fn log_in_and_out(_: Backend) {
     assert!(home(&demo, &browser).await.contains("Log in with Ostiary"));
     // What it was given is worthless now, so the same callback cannot be used again either.
     browser.get(&callback).send().await.expect_status(400);
+}
+
+#[test]
+fn the_greeting_stands_alone_and_names_the_app_by_another_host() {
+    run(Backend::Sqlite, greeting);
+}
+
+async fn greeting(_: Backend) {
+    let demo = Demo::start().await;
+    let host = |url: &str| url::Url::parse(url).expect("a URL").host_str().map(str::to_owned);
+    assert_eq!((host(&demo.issuer).as_deref(), host(&demo.sample_app).as_deref()), (Some("127.0.0.1"), Some("localhost")));
+    assert!(home(&demo, &Caller::anonymous(&demo.issuer)).await.contains("Log in with Ostiary"));
+    assert_eq!(demo.log(), "");
+    // A setting wins over the demo's own.
+    let chatty = Demo::start_with(&[("OSTIARY_LOG", "info")]).await;
+    Caller::anonymous(&chatty.issuer).get("/api/method/ping").send().await.expect_status(200);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !chatty.log().contains("ping") {
+        assert!(Instant::now() < deadline, "no line about the request: {}", chatty.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[test]

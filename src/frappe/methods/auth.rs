@@ -31,7 +31,7 @@ pub fn login(call: Call<'_>) -> Answer<'_> {
         // our own page, because logging somebody in as somebody else is an attack too.
         csrf::refuse_foreign(&call.state.csrf_rules(), &call.facts)?;
         let (usr, pwd) = (call.params.text("usr"), call.params.text("pwd"));
-        let attempt = LoginAttempt::new(usr.as_deref(), pwd.as_deref(), call.facts.address, call.facts.user_agent)?;
+        let attempt = LoginAttempt::new(usr.as_deref(), pwd.as_deref(), &call.facts)?;
         match log_in(call.state, attempt).await? {
             Ok((started, user)) => {
                 let (message, home_page) = login::greeting(user.user_type);

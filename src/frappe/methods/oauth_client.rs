@@ -3,7 +3,6 @@
 use actix_web::http::StatusCode;
 use serde_json::json;
 
-use crate::error::{AppError, Denied};
 use crate::frappe::call::{Answer, Call, Reply};
 use crate::http::respond;
 use crate::oauth::clients;
@@ -14,10 +13,6 @@ pub fn rotate_secret(call: Call<'_>) -> Answer<'_> {
         let caller = &call.identity.caller;
         caller.require_credential_rights()?;
         let client_id = call.params.required("client_id")?;
-        if !caller.is_system_manager() {
-            let denied = Denied::Doctype { user: caller.name().to_owned(), doctype: "OAuth Client".into(), name: Some(client_id) };
-            return Err(AppError::NotPermitted(denied));
-        }
         let (id, caller) = (client_id.clone(), caller.clone());
         let secret = call.state.write("rotate client secret", move |cx| clients::rotate_secret_for(cx, &caller, &id)).await?;
         let body = json!({"message": {"client_id": client_id, "client_secret": secret}});

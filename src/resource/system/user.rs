@@ -9,7 +9,7 @@ use crate::audit::{self, AuditEvent};
 use crate::auth::{Caller, Via};
 use crate::cx::Cx;
 use crate::doctype::{FieldValue, Values};
-use crate::domain::user::{ADMINISTRATOR, AUTOMATIC_ROLES, GUEST, User, UserType, fold_name};
+use crate::domain::user::{ADMINISTRATOR, AUTOMATIC_ROLES, GUEST, User, UserType, fold_name, may_be_username};
 use crate::error::{AppError, Denied};
 use crate::oauth::revoke;
 use crate::secrets::mint;
@@ -60,6 +60,7 @@ impl SystemDoctype for UserDoctype {
         let values = draft.values;
         let name = fold_name(draft.name);
         let first_name = values.text("first_name").unwrap_or_default();
+        check_username(values, &name)?;
         let username = match values.text("username") {
             Some(username) => Some(username.to_owned()),
             None => suggest_username(cx, &name)?,
@@ -98,6 +99,7 @@ impl SystemDoctype for UserDoctype {
             // The address is the name, and a document cannot be renamed by writing to it.
             return Err(AppError::Validation(format!("Email cannot be changed to {email}: it is the name of the user")));
         }
+        check_username(values, name)?;
         let mut change = read_change(values)?;
         if !is_standard(name) {
             // Only upper and lower case can differ, and the stored address has none.
@@ -158,9 +160,20 @@ fn note_change(cx: &mut Cx, caller: &Caller, name: &str) -> Result<(), AppError>
     Ok(())
 }
 
+/// Frappe: any username that nobody has, here: none that reads like another user, because whoever looks a user up by
+/// what was typed would find the wrong one.
+fn check_username(values: &Values, name: &str) -> Result<(), AppError> {
+    match values.text("username").filter(|username| !may_be_username(username, name)) {
+        None => Ok(()),
+        Some(username) => Err(AppError::Validation(format!(
+            "Username cannot be {username}: {ADMINISTRATOR}, {GUEST} and e-mail addresses other than the user's own are not usernames"
+        ))),
+    }
+}
+
 /// Frappe: the part before the `@`, unless somebody has it.
 fn suggest_username(cx: &mut Cx, email: &str) -> Result<Option<String>, AppError> {
-    let Some(local) = email.split('@').next().filter(|local| !local.is_empty()) else { return Ok(None) };
+    let Some(local) = email.split('@').next().filter(|local| !local.is_empty() && may_be_username(local, email)) else { return Ok(None) };
     Ok(if user_documents::is_username_taken(cx.conn, local)? { None } else { Some(local.to_owned()) })
 }
 

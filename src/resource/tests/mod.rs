@@ -217,7 +217,8 @@ fn everybody_sees_their_own_todos_and_managers_see_all() {
         assert_eq!(house.list(&alice, "ToDo", json!({})), Ok(json!([{"name": hers}])));
         assert_eq!(house.list(&alice, "ToDo", json!({"filters": {"owner": "bob@example.com"}})), Ok(json!([])));
         let denied = |name: &str| {
-            AppError::NotPermitted(Denied::Document { user: "alice@example.com".into(), doctype: "ToDo".into(), name: name.into() })
+            let (user, doctype, name) = ("alice@example.com".into(), "ToDo".into(), name.into());
+            AppError::NotPermitted(Denied::Document { user, doctype, name, own_only: true })
         };
         assert_eq!(house.read(&alice, "ToDo", &his), Err(denied(&his)));
         assert_eq!(house.update(&alice, "ToDo", &his, json!({"status": "Closed"})), Err(denied(&his)));

@@ -11,6 +11,7 @@ both_databases!(
     a_session_slides_while_it_is_used_and_ends_when_it_is_not,
     a_dead_sid_is_401_where_a_login_is_needed_and_says_so_everywhere,
     logging_out_ends_that_session_only,
+    a_login_ends_the_session_in_whose_place_it_comes,
     logging_out_takes_a_post,
     a_disabled_users_session_keys_and_password_stop_at_once,
     sid_as_a_parameter_does_nothing,
@@ -66,6 +67,31 @@ async fn logging_out_ends_that_session_only(app: TestApp) {
     elsewhere.whoami().await.expect_status(200);
     // A guest may log out too; nothing happens.
     app.anonymous().post(LOGOUT).send().await.expect_status(200);
+}
+
+async fn a_login_ends_the_session_in_whose_place_it_comes(app: TestApp) {
+    let (amina, boris) = (app.user("amina@example.com").await, app.user("boris@example.com").await);
+    let (browser, elsewhere) = (amina.cookie().await, amina.cookie().await);
+    let sid = || browser.cookie("sid").expect("logged in");
+    let is_alive = async |sid: &str| {
+        let thief = app.browser();
+        thief.set_cookie("sid", sid);
+        thief.whoami().await.status == 200
+    };
+    // By the API and by the form, as the same user and as another.
+    for (path, who) in [("/api/method/login", &amina), ("/login", &amina), ("/api/method/login", &boris), ("/login", &amina)] {
+        let old = sid();
+        let wrong = [("usr", who.name.as_str()), ("pwd", "wrong")];
+        browser.post(path).header("origin", &app.url).form(&wrong).send().await.expect_status(401);
+        assert!(is_alive(&old).await, "{path}: a failed login changes nothing");
+        let right = [("usr", who.name.as_str()), ("pwd", who.password.as_str())];
+        let reply = browser.post(path).header("origin", &app.url).form(&right).send().await;
+        assert!(matches!(reply.status, 200 | 302), "{path}: {}", reply.text());
+        assert_ne!(sid(), old);
+        assert!(!is_alive(&old).await, "{path}: the old session goes on");
+        assert_eq!(browser.whoami().await.expect_status(200).message(), json!(who.name));
+    }
+    elsewhere.whoami().await.expect_status(200);
 }
 
 async fn logging_out_takes_a_post(app: TestApp) {

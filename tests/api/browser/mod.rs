@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::both_databases;
-use crate::support::{PASSWORD, TestApp, TestClient, TestUser, TokenPair};
+use crate::support::process::Demo;
+use crate::support::{Backend, PASSWORD, TestApp, TestClient, TestUser, TokenPair, run};
 use third_party::{ThirdParty, Visit};
 use window::Window;
 
@@ -141,6 +142,27 @@ async fn a_person_allows_an_app_on_another_site(app: TestApp) {
     let visit = scene.site.await_visit().await;
     assert_eq!(scene.redeem(visit.get("code").expect("a code")).await, json!(scene.amina.name));
     scene.close().await;
+}
+
+#[test]
+fn a_person_tries_the_demo() {
+    run(Backend::Sqlite, demo);
+}
+
+async fn demo(_: Backend) {
+    let (demo, window) = (Demo::start().await, Window::open().await);
+    // Two sites: the app's cookie has to survive the way there and back.
+    window.visit(&demo.sample_app).await;
+    window.press("login").await;
+    window.await_address(&format!("{}/login", demo.issuer)).await;
+    window.fill("usr", "customer@example.com").await;
+    window.fill("pwd", "demo-customer").await;
+    window.press("login").await;
+    window.press("allow").await;
+    window.await_address(&format!("{}/", demo.sample_app)).await;
+    assert!(window.page_text_when("todos").await.contains("Renew the support contract"));
+    window.expect_quiet().await;
+    window.close().await;
 }
 
 async fn a_person_denies_an_app(app: TestApp) {

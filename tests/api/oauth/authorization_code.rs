@@ -26,6 +26,8 @@ both_databases!(
     a_withdrawn_apps_code_is_burnt_and_no_other,
     the_documented_exchange_works_for_an_old_integration_and_says_what_it_needs_for_a_strict_client,
     grant_types_are_checked_against_what_exists_and_what_the_client_may,
+    a_parameter_repeated_in_a_json_body_is_refused_as_in_a_form,
+    a_token_for_another_resource_is_refused_by_every_grant_and_nothing_is_spent,
     parameters_in_the_query_and_other_verbs_are_refused,
 );
 
@@ -251,6 +253,48 @@ async fn grant_types_are_checked_against_what_exists_and_what_the_client_may(app
     expect_refusal(&client.get_token(&[("grant_type", "client_credentials")]).await, 400, "unauthorized_client");
     let twice = [("grant_type", "authorization_code"), ("grant_type", "authorization_code"), ("code", "x")];
     expect_refusal(&client.get_token(&twice).await, 400, "invalid_request");
+}
+
+async fn a_parameter_repeated_in_a_json_body_is_refused_as_in_a_form(app: TestApp) {
+    let (browser, client) = scene(&app).await;
+    let (id, secret) = (client.id.as_str(), client.secret.as_deref().expect("a secret"));
+    let code = client.code(&browser, "all").await;
+    let grant = format!(r#""grant_type": "authorization_code", "redirect_uri": "{REDIRECT_URI}", "code_verifier": "{VERIFIER}""#);
+    let own = format!(r#""client_id": "{id}", "client_secret": "{secret}""#);
+    for (endpoint, body) in [
+        ("get_token", format!(r#"{{{own}, {grant}, "code": "another", "code": "{code}"}}"#)),
+        ("get_token", format!(r#"{{{own}, {grant}, "code": "{code}", "code": null}}"#)),
+        ("get_token", format!(r#"{{{own}, {grant}, "code": "{code}", "client_id": "{id}"}}"#)),
+        ("revoke_token", format!(r#"{{{own}, "token": "x", "token": "x"}}"#)),
+        ("introspect_token", format!(r#"{{{own}, "token": "x", "token": "x"}}"#)),
+    ] {
+        let request = app.anonymous().post(&format!("{OAUTH}.{endpoint}")).header("content-type", "application/json");
+        expect_refusal(&request.body(body.clone()).send().await, 400, "invalid_request");
+    }
+    // Nothing was spent, and elsewhere the last one wins, as in Frappe.
+    client.exchange(&code).await.expect_status(200);
+    let user = app.existing_user("amina@example.com", crate::support::PASSWORD);
+    let body = format!(r#"{{"usr": "nobody", "usr": "{}", "pwd": "{}"}}"#, user.name, user.password);
+    app.anonymous().post("/api/method/login").header("content-type", "application/json").body(body).send().await.expect_status(200);
+}
+
+async fn a_token_for_another_resource_is_refused_by_every_grant_and_nothing_is_spent(app: TestApp) {
+    let (browser, client) = scene(&app).await;
+    let machine = app.machine(&app.existing_user("amina@example.com", crate::support::PASSWORD), "all").await;
+    let code = client.code(&browser, "all").await;
+    let exchange = [("grant_type", "authorization_code"), ("code", code.as_str()), ("code_verifier", VERIFIER)];
+    for other in ["https://other.example.com", "https://other.example.com/", "not a URI"] {
+        let refused = client.get_token(&[exchange.as_slice(), &[("resource", other)]].concat()).await;
+        expect_refusal(&refused, 400, "invalid_target");
+        expect_refusal(&machine.get_token(&[("grant_type", "client_credentials"), ("resource", other)]).await, 400, "invalid_target");
+    }
+    let own = ("resource", app.url.as_str());
+    let first = TokenPair::of(&client.get_token(&[exchange.as_slice(), &[own]].concat()).await);
+    machine.get_token(&[("grant_type", "client_credentials"), own]).await.expect_status(200);
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", first.refresh.as_deref().expect("a refresh token"))];
+    let refused = client.get_token(&[refresh.as_slice(), &[("resource", "https://other.example.com")]].concat()).await;
+    expect_refusal(&refused, 400, "invalid_target");
+    client.get_token(&[refresh.as_slice(), &[own]].concat()).await.expect_status(200);
 }
 
 async fn parameters_in_the_query_and_other_verbs_are_refused(app: TestApp) {

@@ -79,6 +79,7 @@ async fn every_other_error_is_redirected_with_state_and_issuer(app: TestApp) {
         (vec![("prompt", "none login")], "invalid_request"),
         (vec![("prompt", "banana")], "invalid_request"),
         (vec![("max_age", "-1")], "invalid_request"),
+        (vec![("resource", "https://other.example.com")], "invalid_target"),
     ] {
         let reply = authorize(&browser, &but(good.clone(), &changes)).await.expect_status(302);
         let parameter = |name: &str| reply.location_parameter(name);
@@ -87,6 +88,11 @@ async fn every_other_error_is_redirected_with_state_and_issuer(app: TestApp) {
         assert_eq!(parameter("state").as_deref(), Some("a state"), "{changes:?}");
         assert_eq!(parameter("iss").as_deref(), Some(app.url.as_str()), "{changes:?}");
         assert!(parameter("error_description").is_some_and(|text| !text.is_empty()) && parameter("code").is_none(), "{changes:?}");
+    }
+    // This server is the one resource there is, with or without a slash.
+    for resource in [app.url.clone(), format!("{}/", app.url)] {
+        let named = authorize(&browser, &but(good.clone(), &[("resource", &resource)])).await.expect_status(302);
+        assert!(named.location_parameter("code").is_some(), "{resource}");
     }
     let success = authorize(&browser, &good).await.expect_status(302);
     assert_eq!(success.location_parameter("iss").as_deref(), Some(app.url.as_str()));

@@ -61,10 +61,12 @@ async fn somebody_elses_todo_is_refused_with_frappes_text(app: TestApp) {
         amina.delete(&document),
         amina.post(&document).query(&[("run_method", "x")]),
     ] {
-        let text = format!("User <strong>amina@example.com</strong> does not have access to this document: ToDo - {his}");
+        let text = format!(
+            "Not allowed via controller permission check<br>User <strong>amina@example.com</strong> does not have access to this document: ToDo - {his}"
+        );
         assert_forbidden(&request.send().await, &text);
     }
-    let text = "User <strong>amina@example.com</strong> does not have doctype access via role permission for document <strong>Role</strong><br>User <strong>amina@example.com</strong> does not have access to this document: Role - System Manager";
+    let text = "User <strong>amina@example.com</strong> does not have doctype access via role permission for document <strong>Role</strong><br>User <strong>amina@example.com</strong> does not have access to this document";
     let role = path(ROLE, "System%20Manager");
     for request in [amina.get(&role), amina.put(&role).json(&json!({ "disabled": 1 })), amina.delete(&role)] {
         assert_forbidden(&request.send().await, text);
@@ -98,7 +100,9 @@ async fn a_guest_is_refused_everything(app: TestApp) {
     let name = todo(&app.administrator().await, "x").await;
     let document = path(TODO, &name);
     let access = "User <strong>Guest</strong> does not have doctype access via role permission for document <strong>ToDo</strong>";
-    let text = format!("{access}<br>User <strong>Guest</strong> does not have access to this document");
+    let text = format!(
+        "Not allowed via controller permission check<br>{access}<br>User <strong>Guest</strong> does not have access to this document"
+    );
     for request in [
         guest.get(&document),
         guest.get(&path(TODO, "nosuch")),

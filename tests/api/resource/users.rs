@@ -2,13 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::{TODO, USER, assert_forbidden, assert_missing, assert_refused, column, create, keys, list, path};
+use super::{TODO, USER, assert_forbidden, assert_missing, assert_refused, column, create, keys, list, messages, path};
 use crate::both_databases;
 use crate::support::{ADMIN_PASSWORD, Caller, PASSWORD, TestApp};
 
 both_databases!(
     a_new_user_is_answered_in_frappes_shape,
     names_and_usernames_are_taken_once,
+    nobody_takes_the_name_of_another_as_a_username,
     values_that_do_not_fit_are_refused,
     one_sees_and_changes_ones_own_document_within_limits,
     nobody_promotes_themselves,
@@ -80,6 +81,30 @@ async fn names_and_usernames_are_taken_once(app: TestApp) {
     assert_refused(&refused, 417, "UniqueValidationError", "Username must be unique");
 }
 
+async fn nobody_takes_the_name_of_another_as_a_username(app: TestApp) {
+    let administrator = app.administrator().await;
+    let own = path(USER, "amina@example.com");
+    let amina = app.user("amina@example.com").await.api_key().await;
+    app.user("boris@example.com").await;
+    for other in ["Administrator", "administrator", " GUEST", "Boris@Example.com", "admin@example.com", "later@example.com"] {
+        let document = json!({ "email": "carla@example.com", "first_name": "Carla", "username": other });
+        for refused in [
+            amina.put(&own).json(&json!({ "username": other })).send().await,
+            administrator.put(&own).json(&json!({ "username": other })).send().await,
+            administrator.post(USER).json(&document).send().await,
+        ] {
+            assert_eq!((refused.status, refused.error().as_deref()), (417, Some("ValidationError")), "{other}: {}", refused.text());
+            assert!(messages(&refused)[0].starts_with("Username cannot be "), "{}", refused.text());
+        }
+    }
+    assert_missing(&administrator.get(&path(USER, "carla@example.com")).send().await, "User carla@example.com not found");
+    let changed = administrator.put(&own).json(&json!({ "username": "Amina@Example.com" })).send().await.expect_status(200);
+    assert_eq!(changed.data()["username"], "Amina@Example.com");
+    // Nor is it suggested to whoever has such an address.
+    let made = administrator.post(USER).json(&json!({ "email": "administrator@example.com", "first_name": "A" })).send().await;
+    assert!(made.expect_status(200).data().get("username").is_none());
+}
+
 async fn values_that_do_not_fit_are_refused(app: TestApp) {
     let administrator = app.administrator().await;
     let post = |changes: Value| {
@@ -122,10 +147,14 @@ async fn one_sees_and_changes_ones_own_document_within_limits(app: TestApp) {
     let changed = amina.put(&path(USER, "amina@example.com")).json(&json!({ "first_name": "Amina", "last_name": "K" })).send().await;
     assert_eq!(changed.expect_status(200).data()["full_name"], "Amina K");
     let his = path(USER, "boris@example.com");
+    let amina_is = "User <strong>amina@example.com</strong> does not have";
+    let refused =
+        format!("{amina_is} doctype access via role permission for document <strong>User</strong><br>{amina_is} access to this document");
     for request in [amina.get(&his), amina.put(&his).json(&json!({ "first_name": "Gone" }))] {
-        let text = "User <strong>amina@example.com</strong> does not have access to this document: User - boris@example.com";
-        assert_forbidden(&request.send().await, text);
+        assert_forbidden(&request.send().await, &format!("{refused}: User - boris@example.com"));
     }
+    let standard = amina.get(&path(USER, "Administrator")).send().await;
+    assert_forbidden(&standard, &format!("Not allowed via controller permission check<br>{refused}: User - Administrator"));
     // Not even one's own.
     for request in [
         amina.delete(&path(USER, "amina@example.com")),

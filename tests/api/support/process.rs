@@ -201,13 +201,18 @@ pub struct Demo {
 impl Demo {
     /// Starts it on free ports and waits until it says that it is ready.
     pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The same with settings.
+    pub async fn start_with(environment: &[(&str, &str)]) -> Self {
         let directory = TemporaryDirectory::new();
         let said = directory.path().join("said");
         let out = File::create(&said).expect("a file");
         let log = File::create(directory.path().join("log")).expect("a file");
         std::fs::create_dir(directory.path().join("tmp")).expect("a directory");
         let mut command = program(directory.path());
-        command.args(["demo", "--listen", "127.0.0.1:0"]).env("TMPDIR", directory.path().join("tmp"));
+        command.args(["demo", "--listen", "127.0.0.1:0"]).env("TMPDIR", directory.path().join("tmp")).envs(environment.iter().copied());
         let child = command.stdin(Stdio::null()).stdout(out).stderr(log).spawn().expect("the program starts");
         let mut demo = Self { child, directory, issuer: String::new(), sample_app: String::new() };
         let started = Instant::now();
@@ -246,7 +251,8 @@ impl Demo {
         self.child.wait().expect("a child of ours")
     }
 
-    fn log(&self) -> String {
+    /// What it logged so far.
+    pub fn log(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
 }
