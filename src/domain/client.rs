@@ -46,17 +46,20 @@ impl AuthMethod {
 pub enum SigningAlgorithm {
     Rs256,
     Es256,
+    /// Over Ed25519 (RFC 8037).
+    EdDsa,
 }
 
 impl SigningAlgorithm {
     /// All that are offered, the default first.
-    pub const ALL: [SigningAlgorithm; 2] = [Self::Rs256, Self::Es256];
+    pub const ALL: [SigningAlgorithm; 3] = [Self::Rs256, Self::Es256, Self::EdDsa];
 
-    /// JOSE's name (RFC 7518).
+    /// JOSE's name (RFC 7518, RFC 8037).
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Rs256 => "RS256",
             Self::Es256 => "ES256",
+            Self::EdDsa => "EdDSA",
         }
     }
 

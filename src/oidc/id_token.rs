@@ -10,7 +10,7 @@ use super::claims;
 use crate::domain::client::{Client, SigningAlgorithm};
 use crate::domain::user::User;
 use crate::domain::{Instant, Scope};
-use crate::secrets::SecretHash;
+use crate::secrets::{SecretHash, hash};
 
 /// Claims and the algorithm to sign them with; the door signs after COMMIT.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,14 +44,18 @@ pub fn unsigned(about: &About) -> UnsignedIdToken {
     if let Some(nonce) = about.nonce {
         claims.insert("nonce".into(), nonce.into());
     }
-    claims.insert("at_hash".into(), at_hash(about.access_token).into());
+    claims.insert("at_hash".into(), at_hash(about.client.id_token_algorithm, about.access_token).into());
     // A password is what every login here checks; there is no stronger context to claim yet.
     claims.insert("acr".into(), "0".into());
     claims.insert("amr".into(), vec!["pwd"].into());
     UnsignedIdToken { algorithm: about.client.id_token_algorithm, claims }
 }
 
-/// The left half of the token's SHA-256 (OpenID Connect Core section 3.1.3.6); right for RS256 and ES256.
-fn at_hash(access_token: &str) -> String {
-    URL_SAFE_NO_PAD.encode(&SecretHash::of(access_token).bytes()[..16])
+/// The left half of the token's hash, by the hash of the signature algorithm (OpenID Connect Core
+/// section 3.1.3.6); Ed25519's is SHA-512.
+fn at_hash(algorithm: SigningAlgorithm, access_token: &str) -> String {
+    match algorithm {
+        SigningAlgorithm::Rs256 | SigningAlgorithm::Es256 => URL_SAFE_NO_PAD.encode(&SecretHash::of(access_token).bytes()[..16]),
+        SigningAlgorithm::EdDsa => URL_SAFE_NO_PAD.encode(&hash::sha512(access_token)[..32]),
+    }
 }

@@ -1,4 +1,5 @@
 //! SHA-256 of what Ostiary mints: 256-bit secrets need no slow hash, and equal hashes are found by index.
+//! And the digests that protocols ask for.
 
 use std::fmt;
 
@@ -55,6 +56,13 @@ impl fmt::Debug for SecretHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretHash([redacted])")
     }
+}
+
+/// The SHA-512 of a text, where a protocol wants that one.
+pub fn sha512(text: &str) -> [u8; 64] {
+    let mut bytes = [0; 64];
+    bytes.copy_from_slice(digest::digest(&digest::SHA512, text.as_bytes()).as_ref());
+    bytes
 }
 
 /// Compares without leaking the position of the first difference. Lengths are not secret.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeySize, PublicKey};
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
@@ -28,6 +28,7 @@ pub struct SigningKey {
 enum KeyPair {
     Rsa(Box<RsaKeyPair>),
     P256(Box<EcdsaKeyPair>),
+    Ed25519(Box<Ed25519KeyPair>),
 }
 
 /// A private key that cannot be used: damaged bytes or another algorithm.
@@ -46,6 +47,10 @@ pub fn generate(algorithm: SigningAlgorithm) -> Zeroizing<Vec<u8>> {
         SigningAlgorithm::Es256 => {
             let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("P-256 generation works");
             pair.to_pkcs8v1().expect("P-256 keys have a PKCS#8 form").as_ref().to_vec()
+        }
+        SigningAlgorithm::EdDsa => {
+            let pair = Ed25519KeyPair::generate().expect("Ed25519 generation works");
+            pair.to_pkcs8().expect("Ed25519 keys have a PKCS#8 form").as_ref().to_vec()
         }
     };
     Zeroizing::new(der)
@@ -76,6 +81,12 @@ impl SigningKey {
                 let jwk = serde_json::json!({"kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": kid, "x": URL_SAFE_NO_PAD.encode(&point[1..33]), "y": URL_SAFE_NO_PAD.encode(&point[33..])});
                 (jwk, KeyPair::P256(Box::new(pair)))
             }
+            SigningAlgorithm::EdDsa => {
+                let pair = Ed25519KeyPair::from_pkcs8(pkcs8).map_err(|e| refuse(&e))?;
+                let point = URL_SAFE_NO_PAD.encode(pair.public_key().as_ref());
+                let jwk = serde_json::json!({"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": kid, "x": point});
+                (jwk, KeyPair::Ed25519(Box::new(pair)))
+            }
         };
         Ok(Self { kid: kid.to_owned(), algorithm, jwk, pair: Arc::new(pair) })
     }
@@ -90,6 +101,7 @@ impl SigningKey {
         let mut header = jsonwebtoken::Header::new(match self.algorithm {
             SigningAlgorithm::Rs256 => jsonwebtoken::Algorithm::RS256,
             SigningAlgorithm::Es256 => jsonwebtoken::Algorithm::ES256,
+            SigningAlgorithm::EdDsa => jsonwebtoken::Algorithm::EdDSA,
         });
         header.kid = Some(self.kid.clone());
         let header = serde_json::to_vec(&header).map_err(|error| refuse(&error))?;
@@ -103,6 +115,7 @@ impl SigningKey {
                 signature
             }
             KeyPair::P256(pair) => pair.sign(&random, token.as_bytes()).map_err(|error| refuse(&error))?.as_ref().to_vec(),
+            KeyPair::Ed25519(pair) => pair.sign(token.as_bytes()).as_ref().to_vec(),
         };
         token.push('.');
         token.push_str(&URL_SAFE_NO_PAD.encode(signature));

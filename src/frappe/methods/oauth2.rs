@@ -230,7 +230,7 @@ pub fn get_token(call: Call<'_>) -> Answer<'_> {
 async fn sign(state: &State, unsigned: UnsignedIdToken) -> Result<String, AppError> {
     let key = state.env.signing_key(unsigned.algorithm).ok_or_else(|| AppError::internal("no signing key"))?;
     match unsigned.algorithm {
-        SigningAlgorithm::Es256 => key.sign(&unsigned.claims).map_err(AppError::internal),
+        SigningAlgorithm::Es256 | SigningAlgorithm::EdDsa => key.sign(&unsigned.claims).map_err(AppError::internal),
         SigningAlgorithm::Rs256 => {
             let signed = tokio::task::spawn_blocking(move || key.sign(&unsigned.claims)).await;
             signed.map_err(AppError::internal)?.map_err(AppError::internal)

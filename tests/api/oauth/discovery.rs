@@ -55,7 +55,7 @@ async fn announced_values_are_what_works(app: TestApp) {
     assert_eq!(body["token_endpoint_auth_methods_supported"][0], "client_secret_basic");
     assert_eq!(body["grant_types_supported"], json!(["authorization_code", "refresh_token", "client_credentials"]));
     assert_eq!(body["code_challenge_methods_supported"], json!(["S256"]));
-    assert_eq!(body["id_token_signing_alg_values_supported"], json!(["RS256", "ES256"]));
+    assert_eq!(body["id_token_signing_alg_values_supported"], json!(["RS256", "ES256", "EdDSA"]));
     assert_eq!(body["response_modes_supported"], json!(["query", "form_post"]));
     assert_eq!(
         (&body["request_uri_parameter_supported"], &body["authorization_response_iss_parameter_supported"]),

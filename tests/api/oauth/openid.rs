@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, SHA512};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, jwk::JwkSet};
 use serde_json::{Value, json};
 
@@ -34,18 +35,20 @@ fn verified(keys: &JwkSet, id_token: &str, audience: &str, algorithm: Algorithm)
 async fn an_id_token_verifies_with_the_published_keys_and_says_what_it_must(app: TestApp) {
     let (browser, rsa) = scene(&app).await;
     let ec = app.client(json!({"skip_authorization": 1, "id_token_alg": "ES256"})).await;
+    let ed = app.client(json!({"skip_authorization": 1, "id_token_alg": "EdDSA"})).await;
     let keys = keys(&app).await;
-    assert_eq!(keys.keys.len(), 4, "a current and a next key of each algorithm");
+    assert_eq!(keys.keys.len(), 6, "a current and a next key of each algorithm");
     let challenge = TestClient::challenge();
-    for (client, algorithm) in [(&rsa, Algorithm::RS256), (&ec, Algorithm::ES256)] {
+    for (client, algorithm) in [(&rsa, Algorithm::RS256), (&ec, Algorithm::ES256), (&ed, Algorithm::EdDSA)] {
         let asked = but(ordinary(client, &challenge, "openid email"), &[("nonce", "n-0S6")]);
         let code = authorize(&browser, &asked).await.location_parameter("code").expect("a code");
         let tokens = TokenPair::of(&client.exchange(&code).await);
         let claims = verified(&keys, tokens.id_token.as_deref().expect("an id token"), &client.id, algorithm);
         assert_eq!((&claims["iss"], &claims["nonce"], &claims["email"]), (&json!(app.url), &json!("n-0S6"), &json!("amina@example.com")));
         assert!(claims["sub"].as_str().is_some_and(|sub| !sub.is_empty() && !sub.contains('@')), "{claims}");
-        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, tokens.access.as_bytes());
-        let at_hash = base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, &hash.as_ref()[..16]);
+        let (function, half) = if algorithm == Algorithm::EdDSA { (&SHA512, 32) } else { (&SHA256, 16) };
+        let hash = aws_lc_rs::digest::digest(function, tokens.access.as_bytes());
+        let at_hash = base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, &hash.as_ref()[..half]);
         assert_eq!(claims["at_hash"], at_hash);
         let number = |name: &str| claims[name].as_i64().expect(name);
         assert_eq!(number("exp") - number("iat"), 3600);
