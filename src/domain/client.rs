@@ -83,6 +83,8 @@ pub struct Client {
     pub scope: Scope,
     pub redirect_uris: Vec<String>,
     pub default_redirect_uri: Option<String>,
+    /// Where a logout that the client asked for may lead back to; compared as raw text.
+    pub post_logout_redirect_uris: Vec<String>,
     /// `authorization_code`, `refresh_token`, `client_credentials`.
     pub grant_types: Vec<String>,
     pub auth_method: AuthMethod,
@@ -233,6 +235,7 @@ mod tests {
             scope: Scope::default(),
             redirect_uris: redirect_uris.iter().map(|&uri| uri.to_owned()).collect(),
             default_redirect_uri: None,
+            post_logout_redirect_uris: Vec::new(),
             grant_types: vec!["authorization_code".into()],
             auth_method: AuthMethod::Secret,
             legacy_no_pkce: false,

@@ -93,6 +93,7 @@ pub static METHODS: &[Method] = &[
     .for_roles(&[SYSTEM_MANAGER]),
     oauth("frappe.integrations.oauth2.approve", SAFE_OR_POST, &IDENTITY, Door::OAuthUser(Sharing::Configured), oauth2::approve),
     oauth("frappe.integrations.oauth2.authorize", SAFE_OR_POST, &IDENTITY, Door::OAuthUser(Sharing::Configured), oauth2::authorize),
+    oauth("frappe.integrations.oauth2.end_session", SAFE_OR_POST, &IDENTITY, Door::OAuthUser(Sharing::Configured), oauth2::end_session),
     oauth("frappe.integrations.oauth2.get_token", POST, &[], Door::OAuth(Sharing::PublicClients), oauth2::get_token)
         .limited(Limit::GetToken),
     oauth("frappe.integrations.oauth2.introspect_token", POST, &[], Door::OAuth(Sharing::Configured), oauth2::introspect_token),

@@ -64,6 +64,7 @@ impl ClientKind {
             scope,
             default_redirect_uri: redirect_uris.first().cloned(),
             redirect_uris,
+            post_logout_redirect_uris: Vec::new(),
             grant_types: grant_types.iter().map(|&name| name.to_owned()).collect(),
             auth_method,
             legacy_no_pkce: self == Self::OldFrappe,
@@ -240,7 +241,7 @@ fn check(cx: &mut Cx, client: &Client, allowed_roles: &[String]) -> Result<(), A
     if client.scope.is_empty() {
         return refuse("Scopes are required".into());
     }
-    for uri in client.redirect_uris.iter().chain(&client.default_redirect_uri) {
+    for uri in client.redirect_uris.iter().chain(&client.default_redirect_uri).chain(&client.post_logout_redirect_uris) {
         check_redirect_uri(uri).map_err(|error| AppError::Validation(error.to_string()))?;
     }
     if let Some(unknown) = client.grant_types.iter().find(|name| !GRANTS.iter().any(|grant| grant.name == name.as_str())) {

@@ -10,6 +10,7 @@
 pub mod authorize;
 mod client_auth;
 pub mod clients;
+pub mod end_session;
 mod endpoint;
 mod error;
 pub mod grants;

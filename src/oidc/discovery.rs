@@ -55,6 +55,7 @@ pub fn openid_configuration(offer: &Offer) -> Value {
     let mut add = |name: &str, value: Value| {
         document.insert(name.to_owned(), value);
     };
+    add("end_session_endpoint", json!(format!("{}{ENDPOINTS}end_session", offer.issuer)));
     add("subject_types_supported", json!(["public"]));
     add("id_token_signing_alg_values_supported", json!(algorithms));
     add("claim_types_supported", json!(["normal"]));

@@ -10,6 +10,7 @@ use super::claims;
 use crate::domain::client::{Client, SigningAlgorithm};
 use crate::domain::user::User;
 use crate::domain::{Instant, Scope};
+use crate::secrets::keys::SigningKey;
 use crate::secrets::{SecretHash, hash};
 
 /// Claims and the algorithm to sign them with; the door signs after COMMIT.
@@ -49,6 +50,23 @@ pub fn unsigned(about: &About) -> UnsignedIdToken {
     claims.insert("acr".into(), "0".into());
     claims.insert("amr".into(), vec!["pwd"].into());
     UnsignedIdToken { algorithm: about.client.id_token_algorithm, claims }
+}
+
+/// What an id token that came back as a hint says (OpenID Connect RP-Initiated Logout section 2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hint {
+    /// The client it was issued to.
+    pub client_id: String,
+    /// The user's public id.
+    pub sub: String,
+}
+
+/// Reads an id token that this server issued at any time, expired or not; `None` for anything else.
+pub fn read_hint(keys: &[SigningKey], issuer: &str, token: &str) -> Option<Hint> {
+    let kid = jsonwebtoken::decode_header(token).ok()?.kid?;
+    let claims = keys.iter().find(|key| key.kid == kid)?.verify_however_old(token, issuer).ok()?;
+    let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
+    Some(Hint { client_id: text("aud")?, sub: text("sub")? })
 }
 
 /// The left half of the token's hash, by the hash of the signature algorithm (OpenID Connect Core

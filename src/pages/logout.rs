@@ -4,7 +4,7 @@ use askama::Template;
 
 use super::{filters, paths};
 
-/// Asks whether to log out.
+/// Asks whether to log out: of a link to our own logout page, or of an app.
 #[derive(Clone, Debug, Template)]
 #[template(path = "account/logout.html")]
 pub struct LogoutView {
@@ -12,6 +12,10 @@ pub struct LogoutView {
     pub user_full_name: String,
     pub user_email: String,
     pub csrf_token: String,
-    /// Where to go afterwards: a path on this site, already checked.
-    pub redirect_to: String,
+    /// The app that asks.
+    pub app_name: Option<String>,
+    /// Where the form posts to.
+    pub action: &'static str,
+    /// What it posts besides the token.
+    pub fields: Vec<(String, String)>,
 }

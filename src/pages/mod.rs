@@ -3,7 +3,7 @@
 //! | page | struct | template | posts |
 //! | --- | --- | --- | --- |
 //! | log in | [`LoginView`] | `account/login.html` | `usr`, `pwd`, `redirect_to` to [`paths::LOGIN`] |
-//! | log out? | [`LogoutView`] | `account/logout.html` | `csrf_token`, `redirect_to` to [`paths::LOGOUT`] |
+//! | log out? | [`LogoutView`] | `account/logout.html` | `csrf_token`, `redirect_to` to [`paths::LOGOUT`]; for an app `csrf_token`, `decision` and its parameters to [`paths::END_SESSION`] |
 //! | who am I | [`HomeView`] | `account/home.html` | the same |
 //! | may this app? | [`ConsentView`] | `oauth/consent.html` | `request`, `decision` (`allow`, `deny`), `csrf_token` to [`paths::APPROVE`] |
 //! | answer by form | [`FormPostView`] | `oauth/form_post.html` | the answer's fields to the redirect URI |
@@ -51,4 +51,6 @@ pub mod paths {
     pub const HOME: &str = "/";
     /// Frappe's name for the answer to the consent page.
     pub const APPROVE: &str = "/api/method/frappe.integrations.oauth2.approve";
+    /// Where apps send a user to log out.
+    pub const END_SESSION: &str = "/api/method/frappe.integrations.oauth2.end_session";
 }

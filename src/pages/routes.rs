@@ -259,7 +259,9 @@ async fn get_logout(state: &State, request: &HttpRequest, log: &mut RequestLog) 
         user_full_name: user.full_name.clone(),
         user_email: user.email.clone(),
         csrf_token: csrf_token(state, id, &user.name).await?,
-        redirect_to,
+        app_name: None,
+        action: paths::LOGOUT,
+        fields: vec![("redirect_to".to_owned(), redirect_to)],
     };
     Ok(page(StatusCode::OK, &view, &Policy::default()))
 }

@@ -63,7 +63,9 @@ fn pages(text: &str) -> Vec<(&'static str, String)> {
         user_full_name: text(),
         user_email: format!("{}@example.com", text()),
         csrf_token: text(),
-        redirect_to: text(),
+        app_name: Some(text()),
+        action: paths::END_SESSION,
+        fields: vec![(text(), text())],
     };
     let home = HomeView { site_name: text(), user_full_name: text(), user_email: format!("{}@example.com", text()), csrf_token: text() };
     vec![

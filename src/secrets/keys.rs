@@ -98,11 +98,7 @@ impl SigningKey {
     /// [`InvalidKey`] when the claims cannot be serialised or the key fails.
     pub fn sign<T: Serialize>(&self, claims: &T) -> Result<String, InvalidKey> {
         let refuse = |error: &dyn fmt::Display| InvalidKey(error.to_string());
-        let mut header = jsonwebtoken::Header::new(match self.algorithm {
-            SigningAlgorithm::Rs256 => jsonwebtoken::Algorithm::RS256,
-            SigningAlgorithm::Es256 => jsonwebtoken::Algorithm::ES256,
-            SigningAlgorithm::EdDsa => jsonwebtoken::Algorithm::EdDSA,
-        });
+        let mut header = jsonwebtoken::Header::new(self.jose_algorithm());
         header.kid = Some(self.kid.clone());
         let header = serde_json::to_vec(&header).map_err(|error| refuse(&error))?;
         let claims = serde_json::to_vec(claims).map_err(|error| refuse(&error))?;
@@ -120,6 +116,31 @@ impl SigningKey {
         token.push('.');
         token.push_str(&URL_SAFE_NO_PAD.encode(signature));
         Ok(token)
+    }
+}
+
+impl SigningKey {
+    /// The claims of a JWT that this key signed for `issuer`, however old it is.
+    ///
+    /// # Errors
+    /// [`InvalidKey`] when the signature, the algorithm or the issuer is another one.
+    pub fn verify_however_old(&self, token: &str, issuer: &str) -> Result<serde_json::Map<String, serde_json::Value>, InvalidKey> {
+        let refuse = |error: jsonwebtoken::errors::Error| InvalidKey(error.to_string());
+        let jwk: jsonwebtoken::jwk::Jwk = serde_json::from_value(self.jwk.clone()).map_err(|error| InvalidKey(error.to_string()))?;
+        let mut rules = jsonwebtoken::Validation::new(self.jose_algorithm());
+        rules.set_required_spec_claims(&["iss"]);
+        rules.set_issuer(&[issuer]);
+        (rules.validate_exp, rules.validate_aud) = (false, false);
+        let public = jsonwebtoken::DecodingKey::from_jwk(&jwk).map_err(refuse)?;
+        jsonwebtoken::decode(token, &public, &rules).map(|decoded| decoded.claims).map_err(refuse)
+    }
+
+    fn jose_algorithm(&self) -> jsonwebtoken::Algorithm {
+        match self.algorithm {
+            SigningAlgorithm::Rs256 => jsonwebtoken::Algorithm::RS256,
+            SigningAlgorithm::Es256 => jsonwebtoken::Algorithm::ES256,
+            SigningAlgorithm::EdDsa => jsonwebtoken::Algorithm::EdDSA,
+        }
     }
 }
 

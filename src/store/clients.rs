@@ -11,7 +11,7 @@ use crate::secrets::{SecretHash, mint};
 
 type ClientRow = (
     (String, String, Option<String>, bool, String, String, Option<String>, String),
-    (String, bool, bool, String),
+    (String, bool, bool, String, String),
     (Option<String>, Option<String>, Option<String>, Option<String>, Option<String>, Option<String>, Option<String>),
 );
 
@@ -34,6 +34,7 @@ macro_rules! client_columns {
                 oauth_clients::legacy_no_pkce,
                 oauth_clients::is_resource_server,
                 oauth_clients::id_token_alg,
+                oauth_clients::post_logout_redirect_uris,
             ),
             (
                 oauth_clients::client_uri,
@@ -50,12 +51,13 @@ macro_rules! client_columns {
 
 fn to_domain((core, kind, about): ClientRow) -> Result<Client, StoreError> {
     let (client_id, app_name, user, skip_authorization, scopes, redirect_uris, default_redirect_uri, grant_types) = core;
-    let (auth_method, legacy_no_pkce, is_resource_server, id_token_alg) = kind;
+    let (auth_method, legacy_no_pkce, is_resource_server, id_token_alg, post_logout_redirect_uris) = kind;
     let (client_uri, logo_uri, tos_uri, policy_uri, software_id, software_version, contacts) = about;
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
     Ok(Client {
         scope: Scope::parse(&scopes).map_err(StoreError::corrupt)?,
         redirect_uris: words(&redirect_uris),
+        post_logout_redirect_uris: words(&post_logout_redirect_uris),
         grant_types: words(&grant_types),
         auth_method: AuthMethod::from_text(&auth_method).ok_or_else(|| StoreError::corrupt(&auth_method))?,
         id_token_algorithm: SigningAlgorithm::from_text(&id_token_alg).ok_or_else(|| StoreError::corrupt(&id_token_alg))?,
@@ -232,6 +234,7 @@ struct ClientChanges<'a> {
     scopes: String,
     redirect_uris: String,
     default_redirect_uri: Option<&'a str>,
+    post_logout_redirect_uris: String,
     grant_types: String,
     token_endpoint_auth_method: &'a str,
     legacy_no_pkce: bool,
@@ -255,6 +258,7 @@ impl<'a> ClientChanges<'a> {
             scopes: client.scope.to_string(),
             redirect_uris: client.redirect_uris.join(" "),
             default_redirect_uri: client.default_redirect_uri.as_deref(),
+            post_logout_redirect_uris: client.post_logout_redirect_uris.join(" "),
             grant_types: client.grant_types.join(" "),
             token_endpoint_auth_method: client.auth_method.as_str(),
             legacy_no_pkce: client.legacy_no_pkce,

@@ -115,6 +115,7 @@ const SOURCES: &[Source] = &[
             ("scopes", Same("d.scopes")),
             ("redirect_uris", Same("d.redirect_uris")),
             ("default_redirect_uri", Same("d.default_redirect_uri")),
+            ("post_logout_redirect_uris", Same("d.post_logout_redirect_uris")),
             (
                 "grant_type",
                 Same("CASE WHEN d.grant_types LIKE '%authorization_code%' THEN 'Authorization Code' ELSE 'Client Credentials' END"),

@@ -114,6 +114,7 @@ diesel::table! {
         creation -> Timestamp,
         modified -> Timestamp,
         modified_by -> Text,
+        post_logout_redirect_uris -> Text,
     }
 }
 

@@ -15,6 +15,7 @@ use crate::error::AppError;
 use crate::frappe::call::{Answer, Call, Reply, Verb};
 use crate::http::{State, extract, oauth as door, respond};
 use crate::oauth::authorize::{self, AuthorizeOutcome, AuthorizeRequest, ConsentView, Decision, Visitor};
+use crate::oauth::end_session::{self, Back, EndSessionOutcome};
 use crate::oauth::introspect::{self, IntrospectOutcome, IntrospectRequest};
 use crate::oauth::redirect::{Redirection, ResponseMode};
 use crate::oauth::revoke::{self, RevokeOutcome, RevokeRequest};
@@ -189,6 +190,77 @@ fn refused(call: &Call<'_>, error: &ProtocolError) -> HttpResponse {
     );
     door::with_cause(&mut response, error);
     response
+}
+
+/// Logout that an app asks for (OpenID Connect RP-Initiated Logout): a question, and its answer by POST.
+pub fn end_session(call: Call<'_>) -> Answer<'_> {
+    Box::pin(async move {
+        let params = Params::new(call.params.pairs()).only(&end_session::KNOWN);
+        let visitor = visitor(&call);
+        let pressed = call.verb == Verb::Post && call.params.text("decision").as_deref() == Some("log_out");
+        let outcome = match visitor.clone() {
+            Some(visitor) if pressed && call.identity.csrf_issued => {
+                let (asked, ip) = (params.clone(), call.facts.address.to_string());
+                call.state.write("end session", move |cx| end_session::confirm(cx, &asked, &visitor, Some(&ip))).await?
+            }
+            // An app's own form comes without our cookie (SameSite); a redirect has the browser send it.
+            None if call.verb == Verb::Post => {
+                return Ok(Reply::response(respond::redirect(&format!("{}?{}", pages::paths::END_SESSION, params.to_query()))));
+            }
+            visitor => {
+                let asked = params.clone();
+                call.state.lookup(move |cx| end_session::end_session(cx, &asked, visitor.as_ref())).await?
+            }
+        };
+        match (outcome, visitor) {
+            (EndSessionOutcome::Ask { app_name, back }, Some(visitor)) => {
+                let response = logout_page(call.state, &visitor, &params, app_name, back.as_ref()).await?;
+                Ok(Reply::response(response))
+            }
+            (EndSessionOutcome::Ask { .. }, None) => Err(AppError::internal("logout asked of nobody")),
+            (EndSessionOutcome::LoggedOut(back), visitor) => {
+                let response = match back {
+                    Some(back) => respond::redirect(&back.url()),
+                    None => logged_out_page(call.state),
+                };
+                let reply = Reply::response(response);
+                Ok(if visitor.is_some() { reply.clearing() } else { reply })
+            }
+            (EndSessionOutcome::Refuse(error), _) => Ok(Reply::response(refused(&call, &error))),
+        }
+    })
+}
+
+async fn logout_page(
+    state: &State,
+    visitor: &Visitor,
+    params: &Params,
+    app_name: Option<String>,
+    back: Option<&Back>,
+) -> Result<HttpResponse, AppError> {
+    let user = &visitor.caller.user.user;
+    let asked = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let view = pages::LogoutView {
+        site_name: state.env.config.site.name.clone(),
+        user_full_name: user.full_name.clone(),
+        user_email: user.email.clone(),
+        csrf_token: pages::csrf_token(state, &visitor.session_id, &user.name).await?,
+        app_name,
+        action: pages::paths::END_SESSION,
+        fields: asked.chain([("decision".to_owned(), "log_out".to_owned())]).collect(),
+    };
+    let policy = Policy { redirect_uri: back.map(|back| back.redirect_uri.as_str()), ..Policy::default() };
+    Ok(pages::page(StatusCode::OK, &view, &policy))
+}
+
+fn logged_out_page(state: &State) -> HttpResponse {
+    let view = pages::MessageView {
+        site_name: state.env.config.site.name.clone(),
+        title: "Logged Out".to_owned(),
+        message: "You are logged out. Apps that you are still using keep working until you log out there too.".to_owned(),
+        link: Some(pages::MessageLink { label: "Log in".to_owned(), path: pages::paths::LOGIN.to_owned() }),
+    };
+    pages::page(StatusCode::OK, &view, &Policy::default())
 }
 
 /// What a client sent in the `Authorization` header. One that cannot be read is still one.

@@ -91,8 +91,9 @@ fn change(client: &mut Client, values: &Values) -> Result<(), AppError> {
             "scopes" => {
                 client.scope = Scope::parse(text.unwrap_or_default()).map_err(|error| AppError::Validation(format!("Scopes: {error}")))?;
             }
-            "redirect_uris" => client.redirect_uris = text.unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
+            "redirect_uris" => client.redirect_uris = words(text),
             "default_redirect_uri" => client.default_redirect_uri = text.map(str::to_owned),
+            "post_logout_redirect_uris" => client.post_logout_redirect_uris = words(text),
             "grant_type" => client.grant_types = grant_types(text.unwrap_or("Authorization Code"))?,
             "response_type" if text == Some("Token") => return Err(refuse_implicit()),
             "token_endpoint_auth_method" => {
@@ -117,6 +118,10 @@ fn change(client: &mut Client, values: &Values) -> Result<(), AppError> {
         }
     }
     Ok(())
+}
+
+fn words(text: Option<&str>) -> Vec<String> {
+    text.unwrap_or_default().split_whitespace().map(str::to_owned).collect()
 }
 
 fn grant_types(label: &str) -> Result<Vec<String>, AppError> {

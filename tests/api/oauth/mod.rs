@@ -7,6 +7,7 @@ mod client_credentials;
 mod clients;
 mod consent;
 mod discovery;
+mod end_session;
 mod introspect;
 mod openid;
 mod refresh_token;

@@ -1,0 +1,113 @@
+//! Logout that an app asks for (OpenID Connect RP-Initiated Logout 1.0).
+//!
+//! The user is always asked: the link that leads here may come from anybody. A bad client, hint or
+//! `post_logout_redirect_uri` is an error page, never a redirect. Ends the session only; what apps may do goes on.
+
+use super::authorize::Visitor;
+use super::error::{ProtocolError, Stop};
+use super::params::Params;
+use crate::auth::session;
+use crate::cx::Cx;
+use crate::domain::client::Client;
+use crate::error::AppError;
+use crate::oidc::id_token;
+use crate::store::clients;
+
+/// What a request may say; whatever else it says is neither read nor passed on.
+pub const KNOWN: [&str; 6] = ["id_token_hint", "client_id", "post_logout_redirect_uri", "state", "logout_hint", "ui_locales"];
+
+/// What the end session endpoint answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EndSessionOutcome {
+    /// Ask the user; their answer comes with the same parameters.
+    Ask { app_name: Option<String>, back: Option<Back> },
+    /// Nobody is logged in any more.
+    LoggedOut(Option<Back>),
+    /// An error page.
+    Refuse(ProtocolError),
+}
+
+/// The way back to the app.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Back {
+    /// As it was registered.
+    pub redirect_uri: String,
+    pub state: Option<String>,
+}
+
+impl Back {
+    /// Where the browser goes.
+    pub fn url(&self) -> String {
+        let Some(state) = &self.state else { return self.redirect_uri.clone() };
+        let separator = if self.redirect_uri.contains('?') { '&' } else { '?' };
+        let state: Params = [("state", state.as_str())].into_iter().collect();
+        format!("{}{separator}{}", self.redirect_uri, state.to_query())
+    }
+}
+
+/// Checks a request and says what to do with the visitor, if there is one.
+///
+/// # Errors
+/// [`AppError`] for faults only.
+pub fn end_session(cx: &mut Cx, params: &Params, visitor: Option<&Visitor>) -> Result<EndSessionOutcome, AppError> {
+    let (client, back) = match bind(cx, params) {
+        Ok(bound) => bound,
+        Err(Stop::Refused(error)) => return Ok(EndSessionOutcome::Refuse(error)),
+        Err(Stop::Fault(error)) => return Err(error),
+    };
+    Ok(match visitor {
+        Some(_) => EndSessionOutcome::Ask { app_name: client.map(|client| client.app_name), back },
+        None => EndSessionOutcome::LoggedOut(back),
+    })
+}
+
+/// Ends the visitor's session. The caller has checked the session's CSRF token, which stands for
+/// pressing the button.
+///
+/// # Errors
+/// [`AppError`] for faults only.
+pub fn confirm(cx: &mut Cx, params: &Params, visitor: &Visitor, ip: Option<&str>) -> Result<EndSessionOutcome, AppError> {
+    match end_session(cx, params, Some(visitor))? {
+        EndSessionOutcome::Ask { back, .. } => {
+            session::end(cx, &visitor.session_id, visitor.caller.name(), ip)?;
+            Ok(EndSessionOutcome::LoggedOut(back))
+        }
+        other => Ok(other),
+    }
+}
+
+fn bind(cx: &mut Cx, params: &Params) -> Result<(Option<Client>, Option<Back>), Stop> {
+    for name in KNOWN {
+        params.get(name)?;
+    }
+    let hint = match params.get("id_token_hint")? {
+        None => None,
+        Some(token) => {
+            let hint = id_token::read_hint(&cx.env.signing_keys(), cx.env.public_url.as_str(), token);
+            Some(hint.ok_or_else(|| ProtocolError::invalid_request("id_token_hint is not an id token of this server."))?)
+        }
+    };
+    let client_id = match (params.get("client_id")?, &hint) {
+        (Some(named), Some(hint)) if named != hint.client_id => {
+            return Err(ProtocolError::invalid_request("id_token_hint was issued to another client.").into());
+        }
+        (Some(named), _) => Some(named),
+        (None, hint) => hint.as_ref().map(|hint| hint.client_id.as_str()),
+    };
+    let client = match client_id {
+        None => None,
+        Some(client_id) => {
+            let found = clients::find_client(cx.conn, client_id)?;
+            Some(found.ok_or_else(|| ProtocolError::invalid_request("Invalid client_id parameter value."))?)
+        }
+    };
+    let Some(redirect_uri) = params.get("post_logout_redirect_uri")? else { return Ok((client, None)) };
+    let Some(client) = client else {
+        return Err(ProtocolError::invalid_request("post_logout_redirect_uri needs id_token_hint or client_id.").into());
+    };
+    if !client.post_logout_redirect_uris.iter().any(|registered| registered == redirect_uri) {
+        return Err(ProtocolError::invalid_request("Mismatching post_logout_redirect_uri.").into());
+    }
+    let back = Back { redirect_uri: redirect_uri.to_owned(), state: params.get("state")?.map(str::to_owned) };
+    Ok((Some(client), Some(back)))
+}
