@@ -15,7 +15,7 @@ mod site;
 pub use database::DatabaseConfig;
 pub use limits::{LimitsConfig, QuotaConfig};
 pub use log::{LogConfig, LogFormat};
-pub use oauth::OAuthConfig;
+pub use oauth::{OAuthConfig, Registration};
 pub use resolve::{ConfigError, Overrides, parse_network};
 pub use security::SecurityConfig;
 pub use server::{PublicUrl, ServerConfig};

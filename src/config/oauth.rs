@@ -20,6 +20,21 @@ pub struct OAuthConfig {
     pub refresh_grace: u64,
     /// How long a consent page may stay open. Default 600.
     pub consent_lifetime: u64,
+    /// Who may register clients by `register_client`. Default `off`.
+    pub registration: Registration,
+}
+
+/// Who may register clients (RFC 7591).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Registration {
+    /// Nobody: the endpoint is not there.
+    #[default]
+    Off,
+    /// System Managers, by the credentials that may make credentials.
+    Admin,
+    /// Anybody; the consent page says that nobody vouches for such a client.
+    Open,
 }
 
 impl Default for OAuthConfig {
@@ -31,6 +46,7 @@ impl Default for OAuthConfig {
             refresh_absolute_lifetime: 180 * 86_400,
             refresh_grace: 10,
             consent_lifetime: 600,
+            registration: Registration::Off,
         }
     }
 }

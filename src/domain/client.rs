@@ -79,6 +79,8 @@ pub struct Client {
     pub user: Option<String>,
     /// No consent page (Frappe's `skip_authorization`): a client the administrator trusts.
     pub skip_authorization: bool,
+    /// Whether an administrator vouches for it; one that registered itself has nobody.
+    pub verified: bool,
     /// What the client may ask for, and what it gets when it asks for nothing.
     pub scope: Scope,
     pub redirect_uris: Vec<String>,
@@ -232,6 +234,7 @@ mod tests {
             app_name: "App".into(),
             user: None,
             skip_authorization: false,
+            verified: true,
             scope: Scope::default(),
             redirect_uris: redirect_uris.iter().map(|&uri| uri.to_owned()).collect(),
             default_redirect_uri: None,

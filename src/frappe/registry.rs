@@ -106,6 +106,14 @@ pub static METHODS: &[Method] = &[
         Door::OAuthUser(Sharing::PublicClients),
         oauth2::openid_profile,
     ),
+    oauth(
+        "frappe.integrations.oauth2.register_client",
+        POST,
+        &[ADMIN_CREDENTIALS],
+        Door::OAuthUser(Sharing::PublicClients),
+        oauth2::register_client,
+    )
+    .limited(Limit::Register),
     oauth("frappe.integrations.oauth2.revoke_token", POST, &[], Door::OAuth(Sharing::PublicClients), oauth2::revoke_token),
     method("frappe.ping", true, ANY, &IDENTITY, auth::ping),
     method("frappe.sessions.get_csrf_token", false, GET, &[], sessions::get_csrf_token),

@@ -110,19 +110,18 @@ pub async fn well_known(state: &State, request: &HttpRequest, log: &mut RequestL
 }
 
 fn document(state: &State, request: &HttpRequest, log: &mut RequestLog) -> HttpResponse {
-    let issuer = state.env.public_url.as_str();
-    let document: fn(&State, &str) -> Value = match request.path() {
+    let document: fn(&State) -> Value = match request.path() {
         "/.well-known/openid-configuration" => {
             log.route = "/.well-known/openid-configuration";
-            |_, issuer| discovery::openid_configuration(&oauth::offer(issuer))
+            |state| discovery::openid_configuration(&oauth::offer(&state.env))
         }
         "/.well-known/oauth-authorization-server" => {
             log.route = "/.well-known/oauth-authorization-server";
-            |_, issuer| discovery::authorization_server(&oauth::offer(issuer))
+            |state| discovery::authorization_server(&oauth::offer(&state.env))
         }
         "/.well-known/oauth-protected-resource" => {
             log.route = "/.well-known/oauth-protected-resource";
-            |state, issuer| discovery::protected_resource(issuer, &state.env.config.site.name)
+            |state| discovery::protected_resource(state.env.public_url.as_str(), &state.env.config.site.name)
         }
         _ => {
             log.route = "/.well-known/?";
@@ -130,7 +129,7 @@ fn document(state: &State, request: &HttpRequest, log: &mut RequestLog) -> HttpR
         }
     };
     match *request.method() {
-        Method::GET | Method::HEAD => public_document(&document(state, issuer)),
+        Method::GET | Method::HEAD => public_document(&document(state)),
         Method::OPTIONS => HttpResponse::Ok().finish(),
         _ => {
             let mut response = respond::json(StatusCode::METHOD_NOT_ALLOWED, r#"{"error":"invalid_request"}"#);

@@ -470,8 +470,7 @@ fn ask(
         redirect_uri: bound.redirect_uri.clone(),
         scope: asking.scope.clone(),
         known,
-        // Every client there is was registered by an administrator.
-        verified: true,
+        verified: bound.client.verified,
     })))
 }
 

@@ -61,6 +61,7 @@ impl ClientKind {
             app_name: app_name.to_owned(),
             user: None,
             skip_authorization: false,
+            verified: true,
             scope,
             default_redirect_uri: redirect_uris.first().cloned(),
             redirect_uris,

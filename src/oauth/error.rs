@@ -21,6 +21,10 @@ pub enum ErrorCode {
     /// The resource that a token is wanted for is none of ours.
     InvalidTarget,
     AccessDenied,
+    /// A registration asks for something that cannot be (RFC 7591 section 3.2.2).
+    InvalidClientMetadata,
+    /// A redirect URI that must not be registered.
+    InvalidRedirectUri,
     LoginRequired,
     ConsentRequired,
     RequestNotSupported,
@@ -43,6 +47,8 @@ impl ErrorCode {
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
             Self::AccessDenied => "access_denied",
+            Self::InvalidClientMetadata => "invalid_client_metadata",
+            Self::InvalidRedirectUri => "invalid_redirect_uri",
             Self::LoginRequired => "login_required",
             Self::ConsentRequired => "consent_required",
             Self::RequestNotSupported => "request_not_supported",
@@ -65,6 +71,8 @@ impl ErrorCode {
             | Self::InvalidScope
             | Self::InvalidTarget
             | Self::AccessDenied
+            | Self::InvalidClientMetadata
+            | Self::InvalidRedirectUri
             | Self::LoginRequired
             | Self::ConsentRequired
             | Self::RequestNotSupported

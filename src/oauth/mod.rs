@@ -18,6 +18,7 @@ pub mod introspect;
 mod issued;
 mod params;
 pub mod redirect;
+pub mod register;
 mod resource;
 pub mod revoke;
 pub mod token;
@@ -27,9 +28,10 @@ pub use error::{ErrorCode, ProtocolError};
 pub use params::Params;
 
 /// What the discovery documents announce of this room.
-pub fn offer(issuer: &str) -> crate::oidc::discovery::Offer<'_> {
+pub fn offer(env: &crate::cx::Env) -> crate::oidc::discovery::Offer<'_> {
     crate::oidc::discovery::Offer {
-        issuer,
+        issuer: env.public_url.as_str(),
+        registration: env.config.oauth.registration != crate::config::Registration::Off,
         grant_types: grants::GRANTS.iter().map(|grant| grant.name).collect(),
         response_modes: redirect::ResponseMode::ALL.iter().map(|mode| mode.as_str()).collect(),
     }

@@ -15,6 +15,8 @@ pub const ENDPOINTS: &str = "/api/method/frappe.integrations.oauth2.";
 pub struct Offer<'a> {
     /// The public URL.
     pub issuer: &'a str,
+    /// Whether clients may register themselves.
+    pub registration: bool,
     pub grant_types: Vec<&'static str>,
     pub response_modes: Vec<&'static str>,
 }
@@ -25,7 +27,7 @@ pub fn authorization_server(offer: &Offer) -> Value {
     // Basic first: some clients take the first method they know, and all know this one.
     let with_secret = ["client_secret_basic", "client_secret_post"];
     let any_client = ["client_secret_basic", "client_secret_post", "none"];
-    json!({
+    let mut document = json!({
         "issuer": offer.issuer,
         "authorization_endpoint": at("authorize"),
         "token_endpoint": at("get_token"),
@@ -42,7 +44,11 @@ pub fn authorization_server(offer: &Offer) -> Value {
         "scopes_supported": scopes(),
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
-    })
+    });
+    if offer.registration {
+        document["registration_endpoint"] = at("register_client").into();
+    }
+    document
 }
 
 /// `/.well-known/openid-configuration` (OpenID Connect Discovery section 3).

@@ -11,7 +11,7 @@ use crate::secrets::{SecretHash, mint};
 
 type ClientRow = (
     (String, String, Option<String>, bool, String, String, Option<String>, String),
-    (String, bool, bool, String, String),
+    (String, bool, bool, String, String, bool),
     (Option<String>, Option<String>, Option<String>, Option<String>, Option<String>, Option<String>, Option<String>),
 );
 
@@ -35,6 +35,7 @@ macro_rules! client_columns {
                 oauth_clients::is_resource_server,
                 oauth_clients::id_token_alg,
                 oauth_clients::post_logout_redirect_uris,
+                oauth_clients::verified,
             ),
             (
                 oauth_clients::client_uri,
@@ -51,7 +52,7 @@ macro_rules! client_columns {
 
 fn to_domain((core, kind, about): ClientRow) -> Result<Client, StoreError> {
     let (client_id, app_name, user, skip_authorization, scopes, redirect_uris, default_redirect_uri, grant_types) = core;
-    let (auth_method, legacy_no_pkce, is_resource_server, id_token_alg, post_logout_redirect_uris) = kind;
+    let (auth_method, legacy_no_pkce, is_resource_server, id_token_alg, post_logout_redirect_uris, verified) = kind;
     let (client_uri, logo_uri, tos_uri, policy_uri, software_id, software_version, contacts) = about;
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
     Ok(Client {
@@ -66,6 +67,7 @@ fn to_domain((core, kind, about): ClientRow) -> Result<Client, StoreError> {
         app_name,
         user,
         skip_authorization,
+        verified,
         default_redirect_uri,
         legacy_no_pkce,
         is_resource_server,
@@ -235,6 +237,7 @@ struct ClientChanges<'a> {
     redirect_uris: String,
     default_redirect_uri: Option<&'a str>,
     post_logout_redirect_uris: String,
+    verified: bool,
     grant_types: String,
     token_endpoint_auth_method: &'a str,
     legacy_no_pkce: bool,
@@ -259,6 +262,7 @@ impl<'a> ClientChanges<'a> {
             redirect_uris: client.redirect_uris.join(" "),
             default_redirect_uri: client.default_redirect_uri.as_deref(),
             post_logout_redirect_uris: client.post_logout_redirect_uris.join(" "),
+            verified: client.verified,
             grant_types: client.grant_types.join(" "),
             token_endpoint_auth_method: client.auth_method.as_str(),
             legacy_no_pkce: client.legacy_no_pkce,

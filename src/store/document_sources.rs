@@ -112,6 +112,7 @@ const SOURCES: &[Source] = &[
             ("app_name", Same("d.app_name")),
             ("user", Same("d.user_name")),
             ("skip_authorization", Same("CAST(d.skip_authorization AS INTEGER)")),
+            ("verified", Same("CAST(d.verified AS INTEGER)")),
             ("scopes", Same("d.scopes")),
             ("redirect_uris", Same("d.redirect_uris")),
             ("default_redirect_uri", Same("d.default_redirect_uri")),

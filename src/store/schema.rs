@@ -115,6 +115,7 @@ diesel::table! {
         modified -> Timestamp,
         modified_by -> Text,
         post_logout_redirect_uris -> Text,
+        verified -> Bool,
     }
 }
 

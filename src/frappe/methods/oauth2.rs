@@ -7,6 +7,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::auth::address::limit_key;
 use crate::auth::{Via, csrf};
+use crate::config::Registration;
 use crate::domain::Scope;
 use crate::domain::client::SigningAlgorithm;
 use crate::domain::limit::Limit;
@@ -18,6 +19,7 @@ use crate::oauth::authorize::{self, AuthorizeOutcome, AuthorizeRequest, ConsentV
 use crate::oauth::end_session::{self, Back, EndSessionOutcome};
 use crate::oauth::introspect::{self, IntrospectOutcome, IntrospectRequest};
 use crate::oauth::redirect::{Redirection, ResponseMode};
+use crate::oauth::register::{self, RegisterOutcome, RegisterRequest};
 use crate::oauth::revoke::{self, RevokeOutcome, RevokeRequest};
 use crate::oauth::token::{self, TokenOutcome, TokenRequest};
 use crate::oauth::{self, Params, ProtocolError};
@@ -364,6 +366,28 @@ async fn manager(call: &Call<'_>) -> Result<Option<crate::auth::Caller>, AppErro
     Ok((!identity.caller.is_guest()).then_some(identity.caller))
 }
 
+/// Dynamic client registration (RFC 7591), where it is switched on.
+pub fn register_client(call: Call<'_>) -> Answer<'_> {
+    Box::pin(async move {
+        let env = &call.state.env;
+        if env.config.oauth.registration == Registration::Off {
+            let text = "Clients cannot register themselves here. Ask the administrator of this site to register the app.";
+            let body = serde_json::json!({"error": "invalid_request", "error_description": text});
+            return Ok(Reply::response(respond::json_no_store(StatusCode::NOT_FOUND, body.to_string())));
+        }
+        env.limits.check(Limit::Register, &limit_key(call.facts.address))?;
+        let request = RegisterRequest {
+            metadata: if call.params.is_json { call.params.values.clone() } else { serde_json::Map::new() },
+            repeated: !call.params.repeated.is_empty(),
+            by: call.identity.caller.clone(),
+        };
+        Ok(Reply::response(match call.state.write("register client", move |cx| register::register(cx, &request)).await? {
+            RegisterOutcome::Registered(body) => respond::json_no_store(StatusCode::CREATED, body.to_string()),
+            RegisterOutcome::Refused(error) => door::refusal(&error),
+        }))
+    })
+}
+
 /// Userinfo (OpenID Connect Core section 5.3).
 pub fn openid_profile(call: Call<'_>) -> Answer<'_> {
     Box::pin(async move {
@@ -380,7 +404,7 @@ pub fn jwks(call: Call<'_>) -> Answer<'_> {
 /// Frappe's own name for the discovery document.
 pub fn openid_configuration(call: Call<'_>) -> Answer<'_> {
     Box::pin(async move {
-        let document = discovery::openid_configuration(&oauth::offer(call.state.env.public_url.as_str()));
+        let document = discovery::openid_configuration(&oauth::offer(&call.state.env));
         Ok(Reply::response(door::public_document(&document)))
     })
 }

@@ -88,6 +88,7 @@ fn change(client: &mut Client, values: &Values) -> Result<(), AppError> {
             "app_name" => client.app_name = text.unwrap_or_default().to_owned(),
             "user" => client.user = text.map(str::to_owned),
             "skip_authorization" => client.skip_authorization = check,
+            "verified" => client.verified = check,
             "scopes" => {
                 client.scope = Scope::parse(text.unwrap_or_default()).map_err(|error| AppError::Validation(format!("Scopes: {error}")))?;
             }

@@ -11,6 +11,7 @@ mod end_session;
 mod introspect;
 mod openid;
 mod refresh_token;
+mod register;
 mod revoke;
 
 use serde_json::{Value, json};
