@@ -135,7 +135,12 @@ impl Application {
         if let Some(metrics) = self.metrics {
             actix_web::rt::spawn(metrics);
         }
-        self.server.await
+        self.server.await?;
+        // Last, so that the file alone is the whole database for whoever copies it now.
+        if let Err(error) = self.state.db.fold_log() {
+            tracing::warn!(cause = %error, "the database keeps its write-ahead log beside it");
+        }
+        Ok(())
     }
 }
 

@@ -11,7 +11,8 @@ pub enum AuditEvent {
         user: String,
     },
     LoginFailed {
-        user: String,
+        /// Whose password was tried; `None` for a name that is nobody's.
+        user: Option<String>,
     },
     Logout {
         user: String,
@@ -65,7 +66,7 @@ pub enum AuditEvent {
 pub fn record(cx: &mut Cx, ip: Option<&str>, event: &AuditEvent) -> Result<(), StoreError> {
     let (name, user, client_id, detail) = match event {
         AuditEvent::Login { user } => ("login", Some(user), None, None),
-        AuditEvent::LoginFailed { user } => ("login_failed", Some(user), None, None),
+        AuditEvent::LoginFailed { user } => ("login_failed", user.as_ref(), None, None),
         AuditEvent::Logout { user } => ("logout", Some(user), None, None),
         AuditEvent::KeysGenerated { by, user } => ("keys_generated", Some(user), None, Some(format!("by {by}"))),
         AuditEvent::UserChanged { by, user } => ("user_changed", Some(user), None, Some(format!("by {by}"))),

@@ -3,6 +3,7 @@
 mod json_line;
 
 use std::io::IsTerminal as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::time::Duration;
 
 use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
@@ -28,7 +29,7 @@ pub fn start(config: &LogConfig) -> Result<LogGuard, ConfigError> {
     let filter = EnvFilter::try_new(filter).map_err(|error| ConfigError(format!("log filter {filter:?}: {error}")))?;
     let (writer, guard) = match &config.file {
         Some(path) => {
-            let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+            let file = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path);
             let file = file.map_err(|error| ConfigError(format!("cannot open log file {}: {error}", path.display())))?;
             // The log thread flushes whenever it has caught up, so buffering delays no line; it
             // saves a system call per line when there are many.

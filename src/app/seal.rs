@@ -1,7 +1,5 @@
 //! Where the seal key comes from, and the refusal to start with a wrong one.
 
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use secrecy::ExposeSecret as _;
@@ -9,7 +7,7 @@ use secrecy::ExposeSecret as _;
 use super::StartError;
 use crate::config::Config;
 use crate::secrets::SealKey;
-use crate::store::durable::sync_directory_of;
+use crate::store::durable::{sync_directory_of, write_private};
 use crate::store::{self, DatabaseUrl, Db};
 
 /// The name of the key file beside a SQLite database.
@@ -94,8 +92,7 @@ fn make_file(file: &Path) -> Result<SealKey, StartError> {
     let key = SealKey::generate();
     // Written whole under another name first, so that nobody reads half a key.
     let draft = file.with_extension(format!("key.{}", std::process::id()));
-    let mut handle = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map_err(refuse)?;
-    handle.write_all(key.to_text().as_bytes()).and_then(|()| handle.write_all(b"\n")).and_then(|()| handle.sync_all()).map_err(refuse)?;
+    write_private(&draft, &key.to_text()).map_err(refuse)?;
     let linked = std::fs::hard_link(&draft, file);
     let _ = std::fs::remove_file(&draft);
     // Before anything is sealed with it: a database must not outlive its key, whoever made the file.

@@ -81,7 +81,9 @@ const INVALID: &str = "Invalid login credentials";
 pub fn finish(cx: &mut Cx, attempt: &LoginAttempt, checked: Option<&str>, rehashed: Option<&str>) -> Result<LoginOutcome, AppError> {
     let ip = attempt.address.to_string();
     let refuse = |cx: &mut Cx, text: &'static str| -> Result<LoginOutcome, AppError> {
-        audit::record(cx, Some(&ip), &AuditEvent::LoginFailed { user: attempt.user.clone() })?;
+        // What is nobody's name may be a password in the wrong field.
+        let user = store::users::find_user(cx.conn, &attempt.user)?.map(|user| user.name);
+        audit::record(cx, Some(&ip), &AuditEvent::LoginFailed { user })?;
         Ok(LoginOutcome::Refused(text))
     };
     let Some(checked) = checked else { return refuse(cx, INVALID) };

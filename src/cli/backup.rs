@@ -1,7 +1,5 @@
 //! `ostiary backup`: a consistent copy of a SQLite database while it serves, with its seal key.
 
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -9,7 +7,7 @@ use clap::Args;
 use crate::app::{Workshop, key_file};
 use crate::config::Config;
 use crate::secrets::SealKey;
-use crate::store::durable::sync_directory_of;
+use crate::store::durable::write_private;
 use crate::store::{DatabaseUrl, backup};
 
 #[derive(Args)]
@@ -61,8 +59,6 @@ fn write_key(key: &SealKey, file: &Path) -> Result<String, String> {
             false => Err(format!("{} holds another seal key; choose another folder", file.display())),
         };
     }
-    let mut handle = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map_err(refuse)?;
-    handle.write_all(key.to_text().as_bytes()).and_then(|()| handle.write_all(b"\n")).and_then(|()| handle.sync_all()).map_err(refuse)?;
-    sync_directory_of(file).map_err(refuse)?;
+    write_private(file, &key.to_text()).map_err(refuse)?;
     Ok(format!("Its seal key is in {}: whoever has both can read everything.", file.display()))
 }

@@ -66,7 +66,7 @@ pub(super) fn run(mut settings: Config) -> Result<(), String> {
 /// Fills the database, starts the sample app beside the server, and says what to try.
 fn furnish(application: &Application) -> Result<(), String> {
     let workshop = Workshop { db: application.db().clone(), env: application.env(), first_password: None };
-    let listener = listen_beside(application.address())?;
+    let listener = listen_beside(application.address(), application.env().config.server.listen.port())?;
     let app_origin = origin_of(listener.local_addr().map_err(|error| error.to_string())?);
     make_documents(&workshop)?;
     make_curl_client(&workshop)?;
@@ -77,9 +77,9 @@ fn furnish(application: &Application) -> Result<(), String> {
     Ok(())
 }
 
-/// The sample app listens on the next port; on any when the server does.
-fn listen_beside(server: SocketAddr) -> Result<TcpListener, String> {
-    let next = server.port().checked_add(1).unwrap_or(0);
+/// The sample app listens on the next port; on any when the server was told to (port 0).
+fn listen_beside(server: SocketAddr, asked: u16) -> Result<TcpListener, String> {
+    let next = if asked == 0 { 0 } else { server.port().checked_add(1).unwrap_or(0) };
     let address = SocketAddr::new(server.ip(), next);
     TcpListener::bind(address).map_err(|error| format!("the sample app cannot listen on {address}: {error}; choose another --listen"))
 }

@@ -1,13 +1,12 @@
 //! How a new database's random password reaches whoever started it.
 
-use std::io::{ErrorKind, IsTerminal as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::{ErrorKind, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::store::DatabaseUrl;
-use crate::store::durable::sync_directory_of;
+use crate::store::durable::write_private;
 
 /// Beyond this many kept passwords somebody should look.
 const MOST_FILES: u32 = 100;
@@ -44,12 +43,8 @@ fn keep(password: &str, wanted: &Path) -> Result<PathBuf, String> {
     let mut number = 1;
     loop {
         let refuse = |error: std::io::Error| format!("cannot keep Administrator's password in {}: {error}", file.display());
-        match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file) {
-            Ok(mut handle) => {
-                writeln!(handle, "{password}").and_then(|()| handle.sync_all()).map_err(refuse)?;
-                sync_directory_of(&file).map_err(refuse)?;
-                return Ok(file);
-            }
+        match write_private(&file, password) {
+            Ok(()) => return Ok(file),
             Err(error) if error.kind() == ErrorKind::AlreadyExists && number < MOST_FILES => {
                 number += 1;
                 file = wanted.with_added_extension(number.to_string());

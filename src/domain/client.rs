@@ -138,7 +138,7 @@ impl Client {
     /// local program can pose as the client (design: consent).
     pub fn may_skip_consent(&self, redirect_uri: &str) -> bool {
         let exact_https =
-            redirect_uri.starts_with("https://") && loopback_split(redirect_uri).is_none() && !has_loopback_host(redirect_uri);
+            redirect_uri.starts_with("https://") && loopback_split(redirect_uri).is_none() && !may_be_this_machine(redirect_uri);
         // An old integration may come without its secret, so it proves no more than a public client.
         let proves_itself = !self.auth_method.is_public() && !self.legacy_no_pkce;
         proves_itself || exact_https
@@ -156,6 +156,19 @@ fn has_loopback_host(uri: &str) -> bool {
         Some(url::Host::Ipv6(address)) => address.to_canonical().is_loopback(),
         None => false,
     })
+}
+
+/// Whether a browser may take a URI's host for the machine it runs on, however it is spelled.
+fn may_be_this_machine(uri: &str) -> bool {
+    // Names that Debian and Fedora ship for it.
+    const SHIPPED: [&str; 5] = ["localhost6", "ip6-localhost", "ip6-loopback", "localhost.localdomain", "localhost6.localdomain6"];
+    let other_spelling = url::Url::parse(uri).is_ok_and(|url| match url.host() {
+        Some(url::Host::Domain(name)) => SHIPPED.contains(&name.strip_suffix('.').unwrap_or(name)),
+        Some(url::Host::Ipv4(address)) => address.is_unspecified(),
+        Some(url::Host::Ipv6(address)) => address.to_canonical().is_unspecified(),
+        None => false,
+    });
+    other_spelling || has_loopback_host(uri)
 }
 
 /// Splits an `http` URI on a loopback host into what stands before and after its port.

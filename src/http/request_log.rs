@@ -5,11 +5,13 @@ use std::time::Instant;
 
 use actix_web::http::{Method, StatusCode};
 
+use crate::secrets::mint::redacted;
+
 /// Collects what the line will say while a request is handled.
 pub struct RequestLog {
     started: Instant,
     pub method: Method,
-    /// The pattern, not the path: names of documents are not logged.
+    /// The pattern, not the path.
     pub route: &'static str,
     pub address: std::net::IpAddr,
     pub caller: Option<String>,
@@ -36,9 +38,10 @@ impl RequestLog {
         crate::telemetry::count_request(self.route, status.as_u16(), elapsed);
         #[expect(clippy::cast_precision_loss, reason = "a duration for people")]
         let milliseconds = elapsed.as_micros() as f64 / 1000.0;
+        let cause = self.cause.as_deref().map(redacted);
         let (method, route, status) = (self.method.as_str(), self.route, status.as_u16());
         let (caller, scheme, address) = (self.caller.as_deref().unwrap_or("Guest"), self.scheme, self.address);
-        match (self.fault, self.cause.as_deref()) {
+        match (self.fault, cause.as_deref()) {
             (true, cause) => {
                 tracing::error!(target: "ostiary::request", method, route, status, milliseconds, caller, scheme, %address, cause)
             }

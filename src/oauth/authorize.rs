@@ -22,6 +22,7 @@ use crate::domain::Instant;
 use crate::domain::Scope;
 use crate::domain::client::Client;
 use crate::domain::grant::{AuthorizationCode, CodeState};
+use crate::domain::scope::ADMIN_CREDENTIALS;
 use crate::error::AppError;
 use crate::secrets::{SecretHash, constant_time_eq, mint};
 use crate::store::authorization_requests::{self, PendingRequest};
@@ -397,7 +398,10 @@ fn answer(
         }
         Consent::Ask => {
             let known = consents::find_scope(cx.conn, caller.name(), &bound.client.client_id)?.unwrap_or_default();
-            let settled = bound.client.skip_authorization || known.covers(&asking.scope);
+            // A System Manager may trust an app for everybody, but not with what only Administrator has.
+            let trusted = bound.client.skip_authorization && !caller.is_administrator();
+            // Whoever can make credentials can do anything later: that is asked each time.
+            let settled = (trusted || known.covers(&asking.scope)) && !asking.scope.contains(ADMIN_CREDENTIALS);
             // Where another local program can pose as the client, each time is asked.
             if settled && bound.client.may_skip_consent(&bound.redirect_uri) && !asking.prompts("consent") {
                 return issue(cx, bound, asking, visitor);
@@ -439,12 +443,11 @@ fn need_login(cx: &Cx, request: &AuthorizeRequest, asking: &Asking, again: bool)
 
 /// Whether `prompt` or `max_age` want a login later than the session's.
 fn login_is_too_old(cx: &Cx, request: &AuthorizeRequest, asking: &Asking, visitor: &Visitor) -> bool {
-    if asking.max_age.is_some_and(|seconds| cx.now.since(visitor.auth_time).as_secs() > seconds) {
-        return true;
-    }
-    if !asking.prompts("login") && !asking.prompts("select_account") {
+    let too_old = asking.max_age.is_some_and(|seconds| cx.now.since(visitor.auth_time).as_secs() > seconds);
+    if !too_old && !asking.prompts("login") && !asking.prompts("select_account") {
         return false;
     }
+    // A login that this request asked for is recent enough, however long the way back took.
     asked_to_log_in_since(cx, request).is_none_or(|since| visitor.auth_time.unix_micros() < since)
 }
 

@@ -65,7 +65,11 @@ pub(super) fn authenticate(cx: &mut Cx, params: &Params, authorization: Option<&
     };
     let found = cx.env.clients.find(&presented.client_id, || clients::find_with_secrets(cx.conn, &presented.client_id))?;
     let right = secret_is_right(cx, presented.secret.as_deref(), found.as_deref().map_or(&[], |known| &known.secrets));
-    let Some(known) = found else { return Err(refuse("Client authentication failed.", "unknown")) };
+    let Some(known) = found else {
+        // Not named: people mix up the fields, and this one might be the secret.
+        let code = ErrorCode::InvalidClient { basic: presented.basic };
+        return Err(ProtocolError::because(code, "Client authentication failed.", "unknown client").into());
+    };
     let client = &known.client;
     let proven = match (client.auth_method, &presented.secret) {
         (AuthMethod::None, None) => false,

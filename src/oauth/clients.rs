@@ -3,7 +3,7 @@
 
 use super::grants::{AUTHORIZATION_CODE, CLIENT_CREDENTIALS, GRANTS, REFRESH_TOKEN};
 use crate::audit::{self, AuditEvent};
-use crate::auth::Caller;
+use crate::auth::{Caller, Via};
 use crate::cx::Cx;
 use crate::domain::Scope;
 use crate::domain::client::{AuthMethod, Client, SigningAlgorithm, check_redirect_uri};
@@ -12,7 +12,7 @@ use crate::error::{AppError, Denied};
 use crate::secrets::{SecretHash, mint};
 use crate::store::clients::{self, ClientRecord};
 use crate::store::epochs::{self, EVERYBODY};
-use crate::store::{grants, roles, tokens, users};
+use crate::store::{consents, grants, roles, tokens, users};
 
 /// What `ostiary client add --kind` offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,6 +141,10 @@ pub fn update(cx: &mut Cx, client: Client, allowed_roles: Option<&[String]>, by:
     } else {
         Some(give_secret(cx, &client.client_id)?)
     };
+    if client.redirect_uris.iter().chain(&client.default_redirect_uri).any(|uri| !before.matches_redirect_uri(uri)) {
+        // What users allowed was an answer to the old addresses; the new ones may be somebody else's.
+        consents::revoke_consents_of_client(cx.conn, &client.client_id)?;
+    }
     note(cx, &client.client_id, by, "changed")?;
     Ok(Registered { client, secret })
 }
@@ -196,19 +200,22 @@ pub fn remove(cx: &mut Cx, client_id: &str, by: &str, force: bool) -> Result<(),
     note(cx, client_id, by, "removed")
 }
 
-/// Refuses a client that would reach further than the scoped credential that registers it (design:
-/// "Credentials are guarded").
+/// Refuses a client that would reach further or live longer than the credential that registers it
+/// (design: "Credentials are guarded"). One that acts by itself lives until it is removed.
 ///
 /// # Errors
-/// [`AppError::NotPermitted`] for scopes or users beyond a scoped caller's own.
+/// [`AppError::NotPermitted`].
 pub fn require_reach(caller: &Caller, client: &Client) -> Result<(), AppError> {
     let refuse = |text: &str| Err(AppError::NotPermitted(Denied::Because(text.into())));
+    let passing = caller.scope.is_some() || matches!(caller.via, Via::ApiKey { .. }) && caller.expires_at.is_some();
+    if passing && (client.user.is_some() || client.may(CLIENT_CREDENTIALS)) {
+        return refuse(
+            "A client with a service account would outlive the credential that asks: use a session, or an API key without scope and expiry",
+        );
+    }
     let Some(scope) = &caller.scope else { return Ok(()) };
     if !scope.covers(&client.scope) {
         return refuse("A client cannot have scopes that the credential registering it lacks");
-    }
-    if client.user.as_deref().is_some_and(|user| user != caller.name()) {
-        return refuse("A scoped credential can register a client for its own user only");
     }
     Ok(())
 }

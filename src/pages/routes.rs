@@ -87,7 +87,12 @@ pub async fn handle(state: &State, request: &HttpRequest, payload: Payload, log:
     };
     outcome.unwrap_or_else(|error| {
         log.note_error(&error);
-        failure(state, &error)
+        let mut response = failure(state, &error);
+        if matches!(error, AppError::Unauthenticated | AppError::SessionExpired) {
+            // A session that is refused would be refused on every page, the login page too.
+            cookies::apply(&CookieChange::Clear, &mut response, state);
+        }
+        response
     })
 }
 
@@ -123,11 +128,32 @@ fn failure(state: &State, error: &AppError) -> HttpResponse {
             "This form was not sent from a page of this site, or the page was too old.",
             "Go back, load the page again and send it once more.",
         ),
-        AppError::Unauthenticated => {
+        AppError::Unauthenticated | AppError::SessionExpired => {
             error_page(state, StatusCode::UNAUTHORIZED, "Session Expired", "You are not logged in.", "Log in and try again.")
         }
         AppError::InvalidData(text) => error_page(state, StatusCode::BAD_REQUEST, "Invalid Request", text, "Go back and try again."),
-        _ => error_page(
+        AppError::MalformedCredentials
+        | AppError::LoginRefused(_)
+        | AppError::InsufficientScope { .. }
+        | AppError::NotPermitted(_)
+        | AppError::FieldNotPermitted(_)
+        | AppError::NotFound { .. }
+        | AppError::NoSuchPath
+        | AppError::NoSuchMethod(_)
+        | AppError::Unsupported(_)
+        | AppError::Validation(_)
+        | AppError::Mandatory { .. }
+        | AppError::LinkNotFound { .. }
+        | AppError::Duplicate { .. }
+        | AppError::NotUnique { .. }
+        | AppError::NotAnOption { .. }
+        | AppError::Stale { .. }
+        | AppError::TooLong { .. }
+        | AppError::LinkExists { .. }
+        | AppError::SetOnce { .. }
+        | AppError::InvalidName(_)
+        | AppError::QueryTimeout
+        | AppError::Internal(_) => error_page(
             state,
             StatusCode::INTERNAL_SERVER_ERROR,
             "Server Error",
@@ -202,7 +228,11 @@ fn redirect_target(params: &Params) -> String {
 async fn get_login(state: &State, request: &HttpRequest, log: &mut RequestLog) -> Result<HttpResponse, AppError> {
     let params = query(request)?;
     let redirect_to = redirect_target(&params);
-    let identity = identify(state, request, log).await?;
+    let identity = match identify(state, request, log).await {
+        // Whoever may not use their session (from this address, at this hour) may log in as somebody else.
+        Err(AppError::Unauthenticated) => Identity::guest(true),
+        other => other?,
+    };
     // `prompt=login` sends a logged-in user here on purpose; everybody else has nothing to do here.
     if !identity.caller.is_guest() && params.text("again").is_none() {
         return Ok(respond::redirect(&redirect_to));

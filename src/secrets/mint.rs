@@ -1,6 +1,8 @@
 //! New secrets and ids: 256 random bits in URL-safe letters behind a readable prefix, so that a
 //! leaked one is found by searching for it.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -46,6 +48,21 @@ pub fn has_form(kind: Kind, text: &str) -> bool {
         .is_some_and(|rest| rest.len() == 43 && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'))
 }
 
+/// A text for the log, without any secret of ours that somebody typed into the wrong field.
+pub fn redacted(text: &str) -> Cow<'_, str> {
+    let Some(start) = text.find("ost_") else { return Cow::Borrowed(text) };
+    let (before, found) = text.split_at(start);
+    let is_letter = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let end = found.find(|c| !is_letter(c)).unwrap_or(found.len());
+    let shown = match found.as_bytes() {
+        [b'o', b's', b't', b'_', first, second, b'_', ..] if first.is_ascii_lowercase() && second.is_ascii_lowercase() => {
+            format!("{}[redacted]", &found[..7])
+        }
+        _ => found[..end].to_owned(),
+    };
+    Cow::Owned(format!("{before}{shown}{}", redacted(&found[end..])))
+}
+
 /// Random bytes from the operating system's generator.
 pub fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
@@ -78,6 +95,15 @@ pub fn id(at: crate::domain::Instant) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_secret_of_ours_gets_into_a_log_by_the_wrong_field() {
+        let (token, secret) = (secret(Kind::AccessToken), secret(Kind::ClientSecret));
+        let text = format!("DocType {token} not found; client \"{secret}\": unknown, cost_center, ost_ é");
+        let expected = "DocType ost_at_[redacted] not found; client \"ost_cs_[redacted]\": unknown, cost_center, ost_ é";
+        assert_eq!(redacted(&text), expected);
+        assert_eq!(redacted("nothing here"), "nothing here");
+    }
 
     #[test]
     fn minted_secrets_have_their_form_and_never_a_colon() {

@@ -152,6 +152,17 @@ pub fn upsert_key(conn: &mut Conn, now: Instant, new: &NewKey) -> Result<(), Sto
     Ok(())
 }
 
+/// Whether a user has a key of this name that is good for everything and does not end.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn is_lasting(conn: &mut Conn, user: &str, name: &str) -> Result<bool, StoreError> {
+    let key = api_keys::table.filter(api_keys::user_name.eq(user).and(api_keys::name.eq(name)));
+    let row: Option<(Option<String>, Option<NaiveDateTime>)> =
+        key.select((api_keys::scopes, api_keys::expires_at)).get_result(conn).optional()?;
+    Ok(row == Some((None, None)))
+}
+
 /// Remembers that a key was used.
 ///
 /// # Errors

@@ -43,6 +43,14 @@ pub fn revoke_consent(conn: &mut Conn, user: &str, client_id: &str) -> Result<bo
     Ok(diesel::delete(oauth_consents::table.find((user, client_id))).execute(conn)? == 1)
 }
 
+/// Forgets what anybody allowed a client. Returns how many had.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn revoke_consents_of_client(conn: &mut Conn, client_id: &str) -> Result<usize, StoreError> {
+    Ok(diesel::delete(oauth_consents::table.filter(oauth_consents::client_id.eq(client_id))).execute(conn)?)
+}
+
 /// What a user allowed any client, as (client id, scope, when it was last changed), newest first.
 ///
 /// # Errors

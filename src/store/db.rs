@@ -394,6 +394,18 @@ impl Db {
         self.lookup(|conn, _| Ok(super::migrate::is_current(conn)?)).await
     }
 
+    /// Copies SQLite's write-ahead log into the database file and empties it; for the end of the process.
+    /// Does nothing on Postgres.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the file cannot be opened or written; the log then stays beside it, and nothing is lost.
+    pub fn fold_log(&self) -> Result<(), StoreError> {
+        let DatabaseUrl::Sqlite(path) = &self.0.url else { return Ok(()) };
+        // A connection of its own: the writer's is inside its thread.
+        let mut connection = pool::open_sqlite(path, Mode::Write)?;
+        Ok(connection.conn.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")?)
+    }
+
     /// How many migrations are applied; for `doctor`.
     ///
     /// # Errors

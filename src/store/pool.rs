@@ -145,8 +145,15 @@ impl Pooled {
         self.raw.as_ref().map_or(0, |raw| unsafe { ffi::sqlite3_total_changes64(raw.0.as_ptr()) })
     }
 
-    /// Whether rows were changed since [`Pooled::changes`] said `before`, or tables made or altered,
-    /// which that number does not count.
+    /// Undoes SQLite's transaction.
+    pub fn roll_back(&mut self) -> Result<(), StoreError> {
+        // The counter goes back too, and the next table would bring it to the number seen before.
+        self.schema_version = None;
+        self.conn.batch_execute("ROLLBACK").map_err(StoreError::from)
+    }
+
+    /// Whether rows were changed since [`Pooled::changes`] said `before`, or perhaps tables made or
+    /// altered, which that number does not count. Remembers SQLite's counter of those for the next time.
     pub fn has_changed_since(&mut self, before: i64) -> bool {
         let version = diesel::sql_query("SELECT CAST(schema_version AS TEXT) AS value FROM pragma_schema_version");
         let version = version.get_result::<Pragma>(&mut self.conn).map(|pragma| pragma.value).ok();

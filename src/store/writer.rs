@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Instant as Clock;
 
-use diesel::connection::SimpleConnection as _;
 use tokio::sync::oneshot;
 
 use super::db::{Db, Effects, contained, warn_if_slow};
@@ -152,7 +151,7 @@ fn run_bare(connection: &mut Pooled, queue: &Receiver<Box<dyn Job>>, batch: &mut
     while let Some(job) = batch.get_mut(next) {
         let before = connection.changes();
         if !run_job(connection, &mut **job)? && connection.has_changed_since(before) {
-            connection.execute_kept("ROLLBACK")?;
+            connection.roll_back()?;
             return Ok(Ended::Undone);
         }
         next += 1;
@@ -191,7 +190,7 @@ fn run_job(connection: &mut Pooled, job: &mut dyn Job) -> Result<bool, StoreErro
 /// Nothing of this batch is durable, so every job of it failed.
 fn fail(connection: &mut Pooled, epochs: &Epochs, batch: &mut [Box<dyn Job>], error: &AppError) {
     if !connection.left_transaction() {
-        let _ = connection.conn.batch_execute("ROLLBACK");
+        let _ = connection.roll_back();
     }
     tracing::error!(cause = %error, jobs = batch.len(), "a write batch was rolled back");
     // A job may have remembered what an earlier one of the batch wrote.
@@ -269,7 +268,12 @@ mod tests {
             }) as TestJob
         };
         assert_eq!(as_one_batch(db, vec![make("first", false), make("second", true), make("third", false)]), [true, false, true]);
-        for (name, there) in [("first", true), ("second", false), ("third", true)] {
+        // And again: the counter of tables went back when the one before was undone.
+        for name in ["fourth", "fifth", "sixth"] {
+            assert_eq!(as_one_batch(db, vec![make(name, true)]), [false]);
+        }
+        let there = [("first", true), ("second", false), ("third", true), ("fourth", false), ("fifth", false), ("sixth", false)];
+        for (name, there) in there {
             let read = db.lookup_blocking(|conn, _| {
                 Ok(diesel::sql_query(format!("SELECT x FROM {name}")).execute(conn).map_err(StoreError::from)?)
             });

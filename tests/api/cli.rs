@@ -183,11 +183,11 @@ async fn rotated_signing_keys_are_published_within_a_second(backend: Backend) {
     let beside = Beside::new(backend);
     let server = beside.launch.start().await;
     let before = beside.run(&["key", "list"]);
-    assert_eq!((before.matches("current").count(), before.matches(" next").count()), (2, 2), "{before}");
+    assert_eq!((before.matches("current").count(), before.matches(" next").count()), (3, 3), "{before}");
     beside.run(&["key", "rotate"]);
     let after = beside.run(&["key", "list"]);
     let kids: Vec<&str> = after.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
-    assert_eq!(kids.len(), 6, "{after}");
+    assert_eq!(kids.len(), 9, "{after}");
     let anonymous = server.anonymous();
     within_a_second(async || {
         let jwks = anonymous.get("/api/method/frappe.integrations.oauth2.jwks").send().await.expect_status(200).text();

@@ -298,6 +298,24 @@ fn calls(trace: &str) -> Vec<Call> {
 }
 
 #[test]
+fn after_a_clean_stop_the_file_alone_is_the_whole_database() {
+    block_on(async {
+        let (database, directory) = (Database::new(Backend::Sqlite), TemporaryDirectory::new());
+        let launch = Launch::new(database.url(), directory.path());
+        let program = launch.start().await;
+        program.anonymous().get("/health/live").send().await.expect_status(200);
+        assert!(program.terminate().success());
+        let file = database.file().expect("a file");
+        let log = file.with_file_name("ostiary.db-wal");
+        assert!(!log.exists() || std::fs::metadata(&log).is_ok_and(|log| log.len() == 0));
+        let copy = directory.path().join("copy.db");
+        std::fs::copy(&file, &copy).expect("copied");
+        let listed = Launch::new(&format!("sqlite://{}", copy.display()), directory.path()).command(&["user", "list"], "");
+        assert!(listed.expect_success().contains("Administrator"));
+    });
+}
+
+#[test]
 fn on_a_full_disk_reads_go_on_writes_are_503_and_nothing_answered_is_lost() {
     block_on(async {
         let (disk, directory) = (SmallDisk::mount(24 * 1024), TemporaryDirectory::new());

@@ -13,6 +13,7 @@ both_databases!(
     logging_out_ends_that_session_only,
     a_login_ends_the_session_in_whose_place_it_comes,
     logging_out_takes_a_post,
+    who_may_not_use_their_session_here_can_log_in_as_somebody_else,
     a_disabled_users_session_keys_and_password_stop_at_once,
     sid_as_a_parameter_does_nothing,
     a_header_decides_alone_beside_a_cookie,
@@ -146,4 +147,17 @@ async fn cookies_are_sent_only_when_a_session_starts_ends_or_is_renewed(app: Tes
     let renewed = browser.whoami().await;
     assert!(renewed.header("set-cookie").is_some_and(|cookie| cookie.starts_with("sid=ost_si_") && cookie.contains("HttpOnly")));
     assert_eq!(browser.whoami().await.header("set-cookie"), None);
+}
+
+async fn who_may_not_use_their_session_here_can_log_in_as_somebody_else(app: TestApp) {
+    let browser = app.user("amina@example.com").await.cookie().await;
+    let elsewhere = json!({"restrict_ip": "10.0.0.1"});
+    app.administrator().await.put("/api/resource/User/amina@example.com").json(&elsewhere).send().await.expect_status(200);
+    let sid = browser.cookie("sid").expect("a session");
+    browser.whoami().await.expect_status(401);
+    browser.set_cookie("sid", &sid);
+    let page = browser.get("/login").send().await.expect_status(200);
+    assert!(page.text().contains("name=\"pwd\""), "{}", page.text());
+    assert_ne!(browser.cookie("sid"), Some(sid), "the session that is refused is forgotten");
+    browser.whoami().await.expect_status(403);
 }

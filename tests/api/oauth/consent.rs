@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::{OAUTH, authorize, but, hidden_field, ordinary, scene_with};
+use super::{OAUTH, authorize, but, hidden_field, ordinary, scene, scene_with};
 use crate::both_databases;
-use crate::support::{Caller, PASSWORD, Reply, TestApp, TestClient};
+use crate::support::{ADMIN_PASSWORD, Caller, PASSWORD, Reply, TestApp, TestClient};
 
 both_databases!(
     allow_gives_a_code_and_is_remembered_until_more_is_asked,
@@ -16,6 +16,9 @@ both_databases!(
     consent_without_its_csrf_token_or_from_elsewhere_is_refused,
     apps_that_any_program_can_pose_as_are_asked_about_every_time,
     prompt_consent_asks_even_a_trusted_client,
+    what_makes_credentials_is_asked_each_time,
+    nobody_trusts_an_app_in_administrators_name,
+    new_addresses_are_asked_about_anew,
 );
 
 async fn decide(app: &TestApp, browser: &Caller, page: &Reply, decision: &str) -> Reply {
@@ -148,6 +151,10 @@ async fn apps_that_any_program_can_pose_as_are_asked_about_every_time(app: TestA
         ("https://localhost:9/cb", &native),
         ("https://localhost.:9/cb", &native),
         ("https://[::ffff:127.0.0.1]:9/cb", &old_frappe),
+        ("https://0.0.0.0:9/cb", &native),
+        ("https://[::]:9/cb", &native),
+        ("https://ip6-localhost:9/cb", &native),
+        ("https://localhost.localdomain:9/cb", &native),
         ("com.example.app:/cb", &native),
         ("com.example.app:/cb", &old_frappe),
     ] {
@@ -182,4 +189,47 @@ async fn prompt_consent_asks_even_a_trusted_client(app: TestApp) {
     let challenge = TestClient::challenge();
     authorize(&browser, &but(ordinary(&client, &challenge, "openid"), &[("prompt", "consent")])).await.expect_status(200);
     authorize(&browser, &ordinary(&client, &challenge, "openid")).await.expect_status(302);
+}
+
+async fn what_makes_credentials_is_asked_each_time(app: TestApp) {
+    let (browser, client) = scene_with(&app, json!({"scopes": "all openid admin:credentials"})).await;
+    let challenge = TestClient::challenge();
+    for _ in 0..2 {
+        let page = authorize(&browser, &ordinary(&client, &challenge, "openid admin:credentials")).await.expect_status(200);
+        decide(&app, &browser, &page, "allow").await.expect_status(302);
+    }
+    let silent = but(ordinary(&client, &challenge, "openid admin:credentials"), &[("prompt", "none")]);
+    assert_eq!(authorize(&browser, &silent).await.location_parameter("error").as_deref(), Some("consent_required"));
+    // The control: the rest of what it may ask for is settled.
+    authorize(&browser, &ordinary(&client, &challenge, "all openid")).await.expect_status(302);
+}
+
+async fn nobody_trusts_an_app_in_administrators_name(app: TestApp) {
+    let (browser, client) = scene(&app).await;
+    let challenge = TestClient::challenge();
+    let asked = ordinary(&client, &challenge, "all");
+    assert!(authorize(&browser, &asked).await.expect_status(302).location_parameter("code").is_some(), "the control");
+    let administrator = app.existing_user("Administrator", ADMIN_PASSWORD).cookie().await;
+    let page = authorize(&administrator, &asked).await.expect_status(200);
+    let silent = but(asked.clone(), &[("prompt", "none")]);
+    assert_eq!(authorize(&administrator, &silent).await.location_parameter("error").as_deref(), Some("consent_required"));
+    // What Administrator allowed is remembered, as anybody's is.
+    decide(&app, &administrator, &page, "allow").await.expect_status(302);
+    assert!(authorize(&administrator, &asked).await.expect_status(302).location_parameter("code").is_some());
+}
+
+async fn new_addresses_are_asked_about_anew(app: TestApp) {
+    let (browser, client) = scene_with(&app, json!({"skip_authorization": 0})).await;
+    let challenge = TestClient::challenge();
+    let asked = ordinary(&client, &challenge, "openid");
+    let page = authorize(&browser, &asked).await.expect_status(200);
+    decide(&app, &browser, &page, "allow").await.expect_status(302);
+    let record = format!("/api/resource/OAuth Client/{}", client.id);
+    let administrator = app.administrator().await;
+    administrator.put(&record).json(&json!({"app_name": "Renamed"})).send().await.expect_status(200);
+    authorize(&browser, &asked).await.expect_status(302);
+    let further = json!({"redirect_uris": "https://app.example.com/callback https://other.example.com/callback"});
+    administrator.put(&record).json(&further).send().await.expect_status(200);
+    authorize(&browser, &asked).await.expect_status(200);
+    authorize(&browser, &but(asked, &[("redirect_uri", "https://other.example.com/callback")])).await.expect_status(200);
 }

@@ -19,6 +19,7 @@ both_databases!(
     credentials_take_their_scope_and_the_doctypes,
     no_narrow_credential_makes_a_wider_one,
     a_key_made_with_a_scoped_token_is_no_wider_and_no_longer,
+    a_key_that_lasts_is_not_replaced_by_one_that_does_not,
     sessions_and_plain_keys_have_no_scope,
 );
 
@@ -249,6 +250,13 @@ async fn no_narrow_credential_makes_a_wider_one(app: TestApp) {
     let machine = json!({ "grant_type": "Client Credentials", "user": "amina@example.com" });
     caller.put(&made).json(&machine).send().await.expect_status(403);
     caller.put(&made).json(&json!({ "app_name": "y" })).send().await.expect_status(200);
+    // One that acts by itself would go on when the token has ended, whoever it acts as and whatever it may.
+    let lasting = json!({
+        "app_name": "x", "default_redirect_uri": REDIRECT_URI, "scopes": "write:user",
+        "grant_type": "Client Credentials", "user": "Administrator",
+    });
+    caller.post(CLIENT).json(&lasting).send().await.expect_status(403);
+    app.administrator().await.post(CLIENT).json(&lasting).send().await.expect_status(200);
     // Nor is a wider one that is there already bent to its will.
     let wide = app.client(json!({ "skip_authorization": 1 })).await;
     caller.put(&path(CLIENT, &wide.id)).json(&json!({ "redirect_uris": "https://evil.example/cb" })).send().await.expect_status(403);
@@ -268,6 +276,15 @@ async fn a_key_made_with_a_scoped_token_is_no_wider_and_no_longer(app: TestApp) 
     app.advance(Duration::from_secs(3601));
     key.get(TODO).send().await.expect_status(401);
     narrow.get(TODO).send().await.expect_status(401);
+}
+
+async fn a_key_that_lasts_is_not_replaced_by_one_that_does_not(app: TestApp) {
+    let amina = app.user("amina@example.com").await;
+    let key = amina.api_key().await;
+    let narrow = amina.bearer(&app, "read:todo admin:credentials").await;
+    narrow.post(GENERATE).json(&json!({ "user": "amina@example.com" })).send().await.expect_status(403);
+    list(&key, TODO, &[]).await;
+    key.post(GENERATE).json(&json!({ "user": "amina@example.com" })).send().await.expect_status(200);
 }
 
 async fn sessions_and_plain_keys_have_no_scope(app: TestApp) {

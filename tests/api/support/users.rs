@@ -189,9 +189,12 @@ impl TestClient {
         browser.get(&format!("{OAUTH}.authorize")).query(&parameters)
     }
 
-    /// A code for a client that needs no consent page (`skip_authorization`, or remembered).
+    /// A code; where the user is asked, they allow it.
     pub async fn code(&self, browser: &Caller, scope: &str) -> String {
-        let reply = self.authorize(browser, scope).await;
+        let mut reply = self.authorize(browser, scope).await;
+        if reply.status == 200 {
+            reply = super::decide(browser, &reply, "allow").await;
+        }
         reply.location_parameter("code").unwrap_or_else(|| panic!("no code in {}", reply.location()))
     }
 
