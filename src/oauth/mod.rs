@@ -7,6 +7,7 @@
 //!
 //! To add a grant type, add a file and a row in [`grants`].
 
+mod asking;
 pub mod authorize;
 mod client_auth;
 pub mod clients;
