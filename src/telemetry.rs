@@ -13,7 +13,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::config::{ConfigError, LogConfig, LogFormat};
 
 /// What is logged unless a filter is set.
-const DEFAULT_FILTER: &str = "info";
+const DEFAULT_FILTER: &str = "info,actix_server=warn";
 
 /// Flushes the log when dropped; keep it until the process ends.
 #[must_use]
