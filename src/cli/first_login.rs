@@ -19,10 +19,15 @@ const MOST_FILES: u32 = 100;
 pub(super) fn first_login(password: &SecretString, database: &DatabaseUrl) -> Result<String, String> {
     if std::io::stdout().is_terminal() {
         let password = password.expose_secret();
-        return Ok(format!("  log in as     Administrator, password {password} (shown this once; change it with: ostiary user set-password Administrator)\n"));
+        return Ok(format!(
+            "  log in as     Administrator, password {password} (shown this once; change it with: ostiary user set-password Administrator)\n"
+        ));
     }
     let file = keep(password.expose_secret(), &password_file(database))?;
-    Ok(format!("  log in as     Administrator, password in {} (change it with: ostiary user set-password Administrator, then delete the file)\n", file.display()))
+    Ok(format!(
+        "  log in as     Administrator, password in {} (change it with: ostiary user set-password Administrator, then delete the file)\n",
+        file.display()
+    ))
 }
 
 /// Named after the database, because several may be in one directory.
