@@ -125,6 +125,11 @@ impl Caller {
         Err(AppError::InsufficientScope { needed: format!("{verb}:{word}") })
     }
 
+    /// Whether the credential is less than its user: it has a scope, or an end. What it makes must not be more.
+    pub fn is_limited(&self) -> bool {
+        self.scope.is_some() || self.expires_at.is_some()
+    }
+
     /// Refuses to make or change credentials (keys, clients, roles, passwords, sessions) unless
     /// asked by a session, an unscoped key or with `admin:credentials` (design: "Credentials are guarded").
     ///

@@ -37,8 +37,7 @@ pub fn generate(cx: &mut Cx, caller: &Caller, user: &str, ip: Option<&str>) -> R
     if user == GUEST || store::users::find_user(cx.conn, &user)?.is_none() {
         return Err(AppError::not_found("User", user));
     }
-    let passing = caller.scope.is_some() || caller.expires_at.is_some();
-    if passing && store::api_keys::is_lasting(cx.conn, &user, DEFAULT)? {
+    if caller.is_limited() && store::api_keys::is_lasting(cx.conn, &user, DEFAULT)? {
         let reason =
             "The key would be replaced by one that reaches less or ends sooner: use a session, or an API key without scope and expiry";
         return Err(AppError::NotPermitted(Denied::Because(reason.into())));

@@ -137,8 +137,7 @@ impl Client {
     /// Whether an approval may be remembered or skipped for a redirect URI: only where no other
     /// local program can pose as the client (design: consent).
     pub fn may_skip_consent(&self, redirect_uri: &str) -> bool {
-        let exact_https =
-            redirect_uri.starts_with("https://") && loopback_split(redirect_uri).is_none() && !may_be_this_machine(redirect_uri);
+        let exact_https = redirect_uri.starts_with("https://") && !may_be_this_machine(redirect_uri);
         // An old integration may come without its secret, so it proves no more than a public client.
         let proves_itself = !self.auth_method.is_public() && !self.legacy_no_pkce;
         proves_itself || exact_https

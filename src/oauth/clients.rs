@@ -3,7 +3,7 @@
 
 use super::grants::{AUTHORIZATION_CODE, CLIENT_CREDENTIALS, GRANTS, REFRESH_TOKEN};
 use crate::audit::{self, AuditEvent};
-use crate::auth::{Caller, Via};
+use crate::auth::Caller;
 use crate::cx::Cx;
 use crate::domain::Scope;
 use crate::domain::client::{AuthMethod, Client, SigningAlgorithm, check_redirect_uri};
@@ -207,8 +207,7 @@ pub fn remove(cx: &mut Cx, client_id: &str, by: &str, force: bool) -> Result<(),
 /// [`AppError::NotPermitted`].
 pub fn require_reach(caller: &Caller, client: &Client) -> Result<(), AppError> {
     let refuse = |text: &str| Err(AppError::NotPermitted(Denied::Because(text.into())));
-    let passing = caller.scope.is_some() || matches!(caller.via, Via::ApiKey { .. }) && caller.expires_at.is_some();
-    if passing && (client.user.is_some() || client.may(CLIENT_CREDENTIALS)) {
+    if caller.is_limited() && (client.user.is_some() || client.may(CLIENT_CREDENTIALS)) {
         return refuse(
             "A client with a service account would outlive the credential that asks: use a session, or an API key without scope and expiry",
         );

@@ -6,6 +6,7 @@
 use super::authorize::Visitor;
 use super::error::{ProtocolError, Stop};
 use super::params::Params;
+use super::redirect::with_query;
 use crate::auth::session;
 use crate::cx::Cx;
 use crate::domain::client::Client;
@@ -38,10 +39,10 @@ pub struct Back {
 impl Back {
     /// Where the browser goes.
     pub fn url(&self) -> String {
-        let Some(state) = &self.state else { return self.redirect_uri.clone() };
-        let separator = if self.redirect_uri.contains('?') { '&' } else { '?' };
-        let state: Params = [("state", state.as_str())].into_iter().collect();
-        format!("{}{separator}{}", self.redirect_uri, state.to_query())
+        match &self.state {
+            None => self.redirect_uri.clone(),
+            Some(state) => with_query(&self.redirect_uri, &[("state", state.as_str())].into_iter().collect()),
+        }
     }
 }
 

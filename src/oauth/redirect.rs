@@ -63,12 +63,17 @@ impl Redirection {
         Self::new(to, answer, issuer)
     }
 
-    /// The whole URL for [`ResponseMode::Query`]. The redirect URI's own text is left as it is: a
-    /// parser's normal form may be another URL to the client.
+    /// The whole URL for [`ResponseMode::Query`].
     pub fn url(&self) -> String {
-        let separator = if self.redirect_uri.contains('?') { '&' } else { '?' };
-        format!("{}{separator}{}", self.redirect_uri, self.params.to_query())
+        with_query(&self.redirect_uri, &self.params)
     }
+}
+
+/// A registered address with parameters added. Its own text is left as it is: a parser's normal form
+/// may be another URL to the client.
+pub(super) fn with_query(redirect_uri: &str, params: &Params) -> String {
+    let separator = if redirect_uri.contains('?') { '&' } else { '?' };
+    format!("{redirect_uri}{separator}{}", params.to_query())
 }
 
 impl std::fmt::Debug for Redirection {

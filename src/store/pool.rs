@@ -93,7 +93,7 @@ pub(super) struct Pooled {
     raw: Option<RawSqlite>,
     broken: bool,
     used: Clock,
-    /// SQLite's counter of changed tables, as last seen.
+    /// SQLite's counter of changed tables, as it was after the last rollback.
     schema_version: Option<String>,
 }
 
@@ -147,19 +147,25 @@ impl Pooled {
 
     /// Undoes SQLite's transaction.
     pub fn roll_back(&mut self) -> Result<(), StoreError> {
-        // The counter goes back too, and the next table would bring it to the number seen before.
-        self.schema_version = None;
-        self.conn.batch_execute("ROLLBACK").map_err(StoreError::from)
+        self.conn.batch_execute("ROLLBACK")?;
+        // As it is outside any transaction: a table made in a later one makes it another.
+        self.schema_version = self.read_schema_version();
+        Ok(())
     }
 
     /// Whether rows were changed since [`Pooled::changes`] said `before`, or perhaps tables made or
-    /// altered, which that number does not count. Remembers SQLite's counter of those for the next time.
+    /// altered since the last rollback, which that number does not count.
     pub fn has_changed_since(&mut self, before: i64) -> bool {
+        if self.changes() != before {
+            return true;
+        }
+        let version = self.read_schema_version();
+        version.is_none() || version != self.schema_version
+    }
+
+    fn read_schema_version(&mut self) -> Option<String> {
         let version = diesel::sql_query("SELECT CAST(schema_version AS TEXT) AS value FROM pragma_schema_version");
-        let version = version.get_result::<Pragma>(&mut self.conn).map(|pragma| pragma.value).ok();
-        let same_tables = version.is_some() && version == self.schema_version;
-        self.schema_version = version;
-        !same_tables || self.changes() != before
+        version.get_result::<Pragma>(&mut self.conn).map(|pragma| pragma.value).ok()
     }
 
     /// Runs a statement without parameters that the connection keeps prepared.

@@ -258,6 +258,27 @@ mod tests {
     }
 
     #[test]
+    fn a_job_that_fails_before_any_change_has_nobody_run_again() {
+        let database = databases().swap_remove(0);
+        let db = &database.db;
+        let runs = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let counted = |runs: &Arc<std::sync::atomic::AtomicUsize>| {
+            let runs = Arc::clone(runs);
+            Box::new(move |_: &mut Conn| {
+                runs.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                Ok(())
+            }) as TestJob
+        };
+        let refused = || Box::new(|_: &mut Conn| Err(AppError::InvalidData("on purpose".into()))) as TestJob;
+        // The first time nothing is known yet of the tables.
+        assert_eq!(as_one_batch(db, vec![refused()]), [false]);
+        for round in 1..=3 {
+            assert_eq!(as_one_batch(db, vec![counted(&runs), refused(), counted(&runs)]), [true, false, true]);
+            assert_eq!(runs.load(std::sync::atomic::Ordering::SeqCst), round * 2);
+        }
+    }
+
+    #[test]
     fn a_table_that_a_failed_job_made_is_undone_too() {
         let database = databases().swap_remove(0);
         let db = &database.db;

@@ -357,9 +357,7 @@ async fn manager(call: &Call<'_>) -> Result<Option<crate::auth::Caller>, AppErro
         Some(_) => return Ok(None),
         None if call.facts.sid.is_none() || call.params.text("client_id").is_some() => return Ok(None),
         None => {
-            let env = &call.state.env;
-            let rules = csrf::Rules { security: &env.config.security, seal: &env.seal, public_url: env.public_url.as_str() };
-            csrf::refuse_foreign(&rules, &call.facts)?;
+            csrf::refuse_foreign(&call.state.csrf_rules(), &call.facts)?;
         }
     }
     let identity = call.state.identify(&call.facts).await?;
