@@ -11,8 +11,14 @@ pub enum Limit {
     LoginFailureAccount,
     /// Failed password checks, per address whatever the account.
     LoginFailureAddress,
+    /// Authorization requests, per client and address.
+    Authorize,
     /// Token requests, per client.
     GetToken,
+    /// Introspections, per client.
+    Introspect,
+    /// Revocations, per client.
+    Revoke,
     /// Client registrations, per address.
     Register,
     /// Every request, per caller or address.
@@ -21,8 +27,17 @@ pub enum Limit {
 
 impl Limit {
     /// All of them, for settings and documentation.
-    pub const ALL: [Limit; 6] =
-        [Limit::LoginFailure, Limit::LoginFailureAccount, Limit::LoginFailureAddress, Limit::GetToken, Limit::Register, Limit::Request];
+    pub const ALL: [Limit; 9] = [
+        Limit::LoginFailure,
+        Limit::LoginFailureAccount,
+        Limit::LoginFailureAddress,
+        Limit::Authorize,
+        Limit::GetToken,
+        Limit::Introspect,
+        Limit::Revoke,
+        Limit::Register,
+        Limit::Request,
+    ];
 
     /// The name of the setting in the `[limits]` section.
     pub fn name(self) -> &'static str {
@@ -30,7 +45,10 @@ impl Limit {
             Self::LoginFailure => "login_failure",
             Self::LoginFailureAccount => "login_failure_account",
             Self::LoginFailureAddress => "login_failure_address",
+            Self::Authorize => "authorize",
             Self::GetToken => "get_token",
+            Self::Introspect => "introspect",
+            Self::Revoke => "revoke",
             Self::Register => "register",
             Self::Request => "request",
         }
@@ -44,7 +62,9 @@ impl Limit {
             Self::LoginFailure => Quota { count: 10, period: minute },
             Self::LoginFailureAccount => Quota { count: 100, period: hour },
             Self::LoginFailureAddress => Quota { count: 60, period: minute },
-            Self::GetToken => Quota { count: 600, period: minute },
+            Self::Authorize | Self::GetToken | Self::Revoke => Quota { count: 600, period: minute },
+            // A resource server asks about every request it gets.
+            Self::Introspect => Quota { count: 6000, period: minute },
             Self::Register => Quota { count: 10, period: hour },
             Self::Request => Quota { count: 6000, period: minute },
         }

@@ -91,12 +91,15 @@ pub static METHODS: &[Method] = &[
         oauth_client::rotate_secret,
     )
     .for_roles(&[SYSTEM_MANAGER]),
-    oauth("frappe.integrations.oauth2.approve", SAFE_OR_POST, &IDENTITY, Door::OAuthUser(Sharing::Configured), oauth2::approve),
-    oauth("frappe.integrations.oauth2.authorize", SAFE_OR_POST, &IDENTITY, Door::OAuthUser(Sharing::Configured), oauth2::authorize),
+    oauth("frappe.integrations.oauth2.approve", SAFE_OR_POST, &IDENTITY, Door::OAuthUser(Sharing::Configured), oauth2::approve)
+        .limited(Limit::Authorize),
+    oauth("frappe.integrations.oauth2.authorize", SAFE_OR_POST, &IDENTITY, Door::OAuthUser(Sharing::Configured), oauth2::authorize)
+        .limited(Limit::Authorize),
     oauth("frappe.integrations.oauth2.end_session", SAFE_OR_POST, &IDENTITY, Door::OAuthUser(Sharing::Configured), oauth2::end_session),
     oauth("frappe.integrations.oauth2.get_token", POST, &[], Door::OAuth(Sharing::PublicClients), oauth2::get_token)
         .limited(Limit::GetToken),
-    oauth("frappe.integrations.oauth2.introspect_token", POST, &[], Door::OAuth(Sharing::Configured), oauth2::introspect_token),
+    oauth("frappe.integrations.oauth2.introspect_token", POST, &[], Door::OAuth(Sharing::Configured), oauth2::introspect_token)
+        .limited(Limit::Introspect),
     oauth("frappe.integrations.oauth2.jwks", GET, &[], Door::OAuth(Sharing::Anyone), oauth2::jwks),
     oauth("frappe.integrations.oauth2.openid_configuration", GET, &[], Door::OAuth(Sharing::Anyone), oauth2::openid_configuration),
     oauth(
@@ -114,7 +117,8 @@ pub static METHODS: &[Method] = &[
         oauth2::register_client,
     )
     .limited(Limit::Register),
-    oauth("frappe.integrations.oauth2.revoke_token", POST, &[], Door::OAuth(Sharing::PublicClients), oauth2::revoke_token),
+    oauth("frappe.integrations.oauth2.revoke_token", POST, &[], Door::OAuth(Sharing::PublicClients), oauth2::revoke_token)
+        .limited(Limit::Revoke),
     method("frappe.ping", true, ANY, &IDENTITY, auth::ping),
     method("frappe.sessions.get_csrf_token", false, GET, &[], sessions::get_csrf_token),
     method("login", true, POST, &[], auth::login).limited(Limit::LoginFailure),

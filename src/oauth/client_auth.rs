@@ -12,6 +12,8 @@ use super::error::{ErrorCode, ProtocolError, Stop};
 use super::params::Params;
 use crate::cx::Cx;
 use crate::domain::client::{AuthMethod, Client};
+use crate::domain::limit::Limit;
+use crate::error::AppError;
 use crate::secrets::{SecretHash, constant_time_eq};
 use crate::store::clients;
 
@@ -27,6 +29,20 @@ pub(super) struct KnownClient {
     pub proven: bool,
     /// Whether its service account exists and may act.
     pub user_enabled: bool,
+}
+
+impl KnownClient {
+    /// Counts a use against the client's own budget, wherever it comes from. One that proved nothing
+    /// is not counted: anybody could use up its budget by naming it.
+    ///
+    /// # Errors
+    /// [`AppError::TooManyRequests`] when the budget is spent.
+    pub fn count(&self, cx: &Cx, limit: Limit) -> Result<(), AppError> {
+        if self.proven {
+            cx.env.limits.check(limit, &self.client.client_id)?;
+        }
+        Ok(())
+    }
 }
 
 /// Whether an "old Frappe integration" may come without its secret.

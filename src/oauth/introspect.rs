@@ -11,6 +11,7 @@ use super::params::Params;
 use crate::auth::Caller;
 use crate::cx::Cx;
 use crate::domain::Instant;
+use crate::domain::limit::Limit;
 use crate::domain::scope::Scope;
 use crate::domain::token::RefreshState;
 use crate::error::AppError;
@@ -103,6 +104,7 @@ fn sight(cx: &mut Cx, request: &IntrospectRequest, caller: Option<&Caller>) -> R
         return Ok(Sight::Everything);
     }
     let known = client_auth::authenticate(cx, &request.params, request.authorization.as_deref(), Legacy::Strict)?;
+    known.count(cx, Limit::Introspect)?;
     if !known.proven {
         let code = ErrorCode::InvalidClient { basic: request.authorization.is_some() };
         return Err(ProtocolError::new(code, "Only clients with a secret may introspect tokens.").into());

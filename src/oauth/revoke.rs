@@ -7,6 +7,7 @@ use super::params::Params;
 use crate::audit::{self, AuditEvent};
 use crate::cx::Cx;
 use crate::domain::client::Client;
+use crate::domain::limit::Limit;
 use crate::error::AppError;
 use crate::secrets::SecretHash;
 use crate::store::epochs::{self, EVERYBODY};
@@ -61,7 +62,11 @@ fn run(cx: &mut Cx, request: &RevokeRequest) -> Result<(), Stop> {
     params.get("token_type_hint")?;
     let authenticates = request.authorization.is_some() || params.get("client_secret")?.is_some();
     let known = match authenticates {
-        true => Some(client_auth::authenticate(cx, params, request.authorization.as_deref(), Legacy::Strict)?.client),
+        true => {
+            let known = client_auth::authenticate(cx, params, request.authorization.as_deref(), Legacy::Strict)?;
+            known.count(cx, Limit::Revoke)?;
+            Some(known.client)
+        }
         false => None,
     };
     let Some(found) = find(cx, presented)? else { return Ok(()) };

@@ -8,6 +8,7 @@ use super::grants::{GRANTS, GrantType};
 use super::params::Params;
 use super::resource;
 use crate::cx::Cx;
+use crate::domain::limit::Limit;
 use crate::domain::{Instant, Scope};
 use crate::error::AppError;
 use crate::oidc::id_token::UnsignedIdToken;
@@ -89,6 +90,7 @@ fn issue(cx: &mut Cx, request: &TokenRequest) -> Result<TokenReply, Stop> {
     let grant = GRANTS.iter().find(|grant| Some(grant.name) == name);
     let legacy = grant.map_or(Legacy::Strict, |grant| grant.legacy);
     let known = client_auth::authenticate(cx, &request.params, request.authorization.as_deref(), legacy)?;
+    known.count(cx, Limit::GetToken)?;
     let grant: &GrantType = match (grant, name) {
         (Some(grant), _) => grant,
         // Frappe's code for both; RFC 6749 would have `invalid_request` for a missing one.

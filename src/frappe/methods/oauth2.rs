@@ -35,6 +35,7 @@ const AUTHORIZE: &str = "/api/method/frappe.integrations.oauth2.authorize";
 pub fn authorize(call: Call<'_>) -> Answer<'_> {
     Box::pin(async move {
         let request = authorize_request(&call);
+        count(&call, Limit::Authorize, oauth::named_client(&request.params, None))?;
         start(&call, request).await
     })
 }
@@ -44,6 +45,7 @@ pub fn authorize(call: Call<'_>) -> Answer<'_> {
 pub fn approve(call: Call<'_>) -> Answer<'_> {
     Box::pin(async move {
         let request = authorize_request(&call);
+        count(&call, Limit::Authorize, oauth::named_client(&request.params, None))?;
         if call.verb != Verb::Post {
             return start(&call, request).await;
         }
@@ -270,6 +272,13 @@ fn authorization(call: &Call<'_>) -> Option<String> {
     call.facts.authorization.map(|header| header.unwrap_or_default().to_owned())
 }
 
+/// Counts a request of the client that it names, before anything is looked up. Per client and address together:
+/// anybody may name any client, and must not use up its budget from elsewhere.
+fn count(call: &Call<'_>, limit: Limit, client: Option<String>) -> Result<(), AppError> {
+    let key = format!("{}\n{}", client.unwrap_or_default(), limit_key(call.facts.address));
+    call.state.env.limits.check(limit, &key).map(|_| ())
+}
+
 /// The token endpoint (RFC 6749 section 3.2); a form or JSON.
 pub fn get_token(call: Call<'_>) -> Answer<'_> {
     Box::pin(async move {
@@ -279,9 +288,7 @@ pub fn get_token(call: Call<'_>) -> Answer<'_> {
             arrived_at: call.arrived_at,
             ip: Some(call.facts.address.to_string()),
         };
-        // Per client and address: anybody may name any client, and must not use up its budget from elsewhere.
-        let client = oauth::named_client(&request.params, request.authorization.as_deref()).unwrap_or_default();
-        call.state.env.limits.check(Limit::GetToken, &format!("{client} {}", limit_key(call.facts.address)))?;
+        count(&call, Limit::GetToken, oauth::named_client(&request.params, request.authorization.as_deref()))?;
         match call.state.write("token", move |cx| token::token(cx, &request)).await? {
             TokenOutcome::Refused(error) => Ok(Reply::response(door::refusal(&error))),
             TokenOutcome::Issued(reply) => {
@@ -320,6 +327,7 @@ pub fn revoke_token(call: Call<'_>) -> Answer<'_> {
             authorization: authorization(&call),
             ip: Some(call.facts.address.to_string()),
         };
+        count(&call, Limit::Revoke, oauth::named_client(&request.params, request.authorization.as_deref()))?;
         Ok(Reply::response(match call.state.write("revoke", move |cx| revoke::revoke(cx, &request)).await? {
             RevokeOutcome::Done => respond::json_no_store(StatusCode::OK, "{}"),
             RevokeOutcome::Refused(error) => door::refusal(&error),
@@ -332,9 +340,13 @@ pub fn introspect_token(call: Call<'_>) -> Answer<'_> {
     Box::pin(async move {
         let manager = manager(&call).await?;
         let request = IntrospectRequest { params: Params::new(call.params.pairs()), authorization: authorization(&call) };
+        let client = oauth::named_client(&request.params, request.authorization.as_deref());
+        count(&call, Limit::Introspect, client.clone())?;
         let remembered = &call.state.introspections;
         let key = if manager.is_none() { remembered.key(&request) } else { None };
         if let Some(body) = key.and_then(|key| remembered.find(&key, call.arrived_at)) {
+            // The credential was right, so it is that client's own budget.
+            call.state.env.limits.check(Limit::Introspect, client.as_deref().unwrap_or_default())?;
             return Ok(Reply::response(respond::json_no_store(StatusCode::OK, body)));
         }
         let as_of = remembered.epoch();

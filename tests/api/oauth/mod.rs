@@ -9,6 +9,7 @@ mod consent;
 mod discovery;
 mod end_session;
 mod introspect;
+mod limits;
 mod openid;
 mod refresh_token;
 mod register;
