@@ -78,7 +78,8 @@ impl Application {
         };
         let Workshop { db, env, first_password } = Workshop::open(config, parts, address)?;
         db.watch_other_processes();
-        background::start(&db, &env, crate::oidc::keys::reload);
+        let keys = background::KeyWork { reload: crate::oidc::keys::reload, rotate_due: crate::oidc::keys::rotate_due };
+        background::start(&db, &env, keys);
         let state = Data::new(State::new(env, db));
         let shared = state.clone();
         let worker = move || {

@@ -1,5 +1,5 @@
 //! Work that no request waits for: purging what expired, in small batches; forgetting idle limits;
-//! reading signing keys again after they changed.
+//! rotating signing keys by age and reading them again after they changed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ const BATCH: i64 = 500;
 const ROUND: Duration = Duration::from_secs(60);
 /// How long expired tokens and codes are kept: a replayed code must still find what it bought.
 const KEEP_SPENT: Duration = Duration::from_secs(24 * 3600);
-/// How long a retired signing key still verifies: far longer than any id token lives.
+/// How long a retired signing key still verifies, or as long as an id token lives if that is longer.
 const KEEP_KEYS: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How long audit events are kept.
 const KEEP_AUDIT: Duration = Duration::from_secs(90 * 24 * 3600);
@@ -37,14 +37,22 @@ const PURGES: [(&str, Purge); 9] = [
         store::tokens::purge_refresh(conn, now.minus(KEEP_SPENT), now.minus(KEEP_SPENT + oauth.refresh_idle()), BATCH)
     }),
     ("purge grants", |conn, now, _| store::grants::purge_expired(conn, now.minus(KEEP_SPENT), BATCH)),
-    ("purge signing keys", |conn, now, _| store::signing_keys::purge_retired(conn, now.minus(KEEP_KEYS))),
+    ("purge signing keys", |conn, now, oauth| store::signing_keys::purge_retired(conn, now.minus(KEEP_KEYS.max(oauth.access_token())))),
     ("purge epochs", |conn, now, _| store::epochs::purge_before(conn, now.minus(Duration::from_secs(3600)))),
     ("purge audit", |conn, now, _| store::audit::purge_before(conn, now.minus(KEEP_AUDIT))),
 ];
 
-/// Starts the background thread; it ends when the environment is gone. `reload_keys` is run when
-/// the signing keys changed, here or in another process.
-pub fn start(db: &Db, env: &Arc<Env>, reload_keys: fn(&Db, &Env) -> Result<(), AppError>) {
+/// What is done for the signing keys, which belong to another room.
+#[derive(Clone, Copy)]
+pub struct KeyWork {
+    /// Run when they changed, here or in another process.
+    pub reload: fn(&Db, &Env) -> Result<(), AppError>,
+    /// Run every round.
+    pub rotate_due: fn(&Db, &Arc<Env>) -> Result<(), AppError>,
+}
+
+/// Starts the background thread; it ends when the environment is gone.
+pub fn start(db: &Db, env: &Arc<Env>, keys: KeyWork) {
     let (db, env) = (db.clone(), Arc::downgrade(env));
     let run = move || {
         let mut waited = Duration::ZERO;
@@ -52,13 +60,16 @@ pub fn start(db: &Db, env: &Arc<Env>, reload_keys: fn(&Db, &Env) -> Result<(), A
         while let Some(env) = env.upgrade() {
             if db.keys_generation() != keys_generation {
                 keys_generation = db.keys_generation();
-                if let Err(error) = reload_keys(&db, &env) {
+                if let Err(error) = (keys.reload)(&db, &env) {
                     tracing::error!(cause = %error, "signing keys not read again");
                 }
             }
             if waited >= ROUND {
                 waited = Duration::ZERO;
                 env.limits.shrink();
+                if let Err(error) = (keys.rotate_due)(&db, &env) {
+                    tracing::warn!(cause = %error, "signing keys not rotated");
+                }
                 purge_all(&db, &env);
             }
             drop(env);

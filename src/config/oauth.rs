@@ -20,6 +20,8 @@ pub struct OAuthConfig {
     pub refresh_grace: u64,
     /// How long a consent page may stay open. Default 600.
     pub consent_lifetime: u64,
+    /// How long a signing key signs before the next one takes over. Default 90 days; 0: by command only.
+    pub signing_key_lifetime: u64,
     /// Who may register clients by `register_client`. Default `off`.
     pub registration: Registration,
 }
@@ -46,6 +48,7 @@ impl Default for OAuthConfig {
             refresh_absolute_lifetime: 180 * 86_400,
             refresh_grace: 10,
             consent_lifetime: 600,
+            signing_key_lifetime: 90 * 86_400,
             registration: Registration::Off,
         }
     }
@@ -70,6 +73,11 @@ impl OAuthConfig {
     /// Absolute lifetime of refreshing.
     pub fn refresh_absolute(&self) -> Duration {
         Duration::from_secs(self.refresh_absolute_lifetime)
+    }
+
+    /// How long a signing key signs; `None`: until the operator says so.
+    pub fn signing_key(&self) -> Option<Duration> {
+        (self.signing_key_lifetime > 0).then(|| Duration::from_secs(self.signing_key_lifetime))
     }
 
     /// Grace after a rotation.

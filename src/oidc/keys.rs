@@ -3,9 +3,12 @@
 //! A key is published before it signs and after it has stopped, so that verifiers with a copy of the
 //! key set never meet a stranger. Generating one is slow and happens outside every transaction.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
-use crate::cx::Env;
+use crate::audit::{self, AuditEvent};
+use crate::cx::{Cx, Env};
 use crate::domain::Instant;
 use crate::domain::client::SigningAlgorithm;
 use crate::error::AppError;
@@ -90,6 +93,38 @@ pub fn rotate(conn: &mut Conn, effects: &mut Effects, now: Instant, fresh: &Stor
     }
     signing_keys::insert_key(conn, fresh)?;
     Ok(epochs::bump(conn, effects, now, SIGNING_KEYS)?)
+}
+
+/// Rotates the keys that have signed for longer than the settings allow. Run it as often as you like.
+///
+/// # Errors
+/// [`AppError`] from the database.
+pub fn rotate_due(db: &Db, env: &Arc<Env>) -> Result<(), AppError> {
+    let Some(lifetime) = env.config.oauth.signing_key() else { return Ok(()) };
+    let now = env.clock.now();
+    let is_due = move |keys: &[StoredKey], algorithm| {
+        let current = keys.iter().find(|key| key.algorithm == algorithm && key.state == KeyState::Current);
+        current.is_some_and(|key| key.activated_at.unwrap_or(key.created).plus(lifetime) <= now)
+    };
+    let mut rotated = false;
+    for algorithm in SigningAlgorithm::ALL {
+        if !db.lookup_blocking(|conn, _| Ok(is_due(&signing_keys::list_keys(conn)?, algorithm)))? {
+            continue;
+        }
+        let fresh = make(&env.seal, now, algorithm, KeyState::Next);
+        let shared = Arc::clone(env);
+        rotated |= db.write_blocking("rotate signing keys", move |conn, effects| {
+            // Another process may have been faster.
+            installation::lock_set_up(conn)?;
+            let due = is_due(&signing_keys::list_keys(conn)?, algorithm);
+            if due {
+                rotate(conn, effects, now, &fresh)?;
+                audit::record(&mut Cx { conn, now, env: &shared, effects }, None, &AuditEvent::SigningKeysRotated)?;
+            }
+            Ok(due)
+        })?;
+    }
+    if rotated { reload(db, env) } else { Ok(()) }
 }
 
 /// Reads and opens every key: current ones first, then next, then retired.

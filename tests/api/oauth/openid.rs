@@ -8,13 +8,15 @@ use serde_json::{Value, json};
 
 use super::{OAUTH, authorize, but, ordinary, scene, scene_with};
 use crate::both_databases;
-use crate::support::{TestApp, TestClient, TokenPair};
+use crate::support::{Setup, TestApp, TestClient, TokenPair};
 
 both_databases!(
     an_id_token_verifies_with_the_published_keys_and_says_what_it_must,
     claims_follow_the_scope,
     userinfo_wants_a_token_with_openid_or_all,
     a_rotation_keeps_old_id_tokens_verifiable,
+    signing_keys_rotate_by_age_with_overlap_and_go_when_nothing_needs_them,
+    a_site_may_rotate_signing_keys_by_command_only,
 );
 
 async fn keys(app: &TestApp) -> JwkSet {
@@ -132,4 +134,60 @@ async fn a_rotation_keeps_old_id_tokens_verifiable(app: TestApp) {
     for token in [&before, &after] {
         verified(&keys(&app).await, token, &client.id, Algorithm::RS256);
     }
+}
+
+/// The ids of the published keys of an algorithm.
+async fn published(app: &TestApp, algorithm: &str) -> Vec<String> {
+    let set = app.anonymous().get(&format!("{OAUTH}.jwks")).send().await.expect_status(200).json();
+    let keys = set["keys"].as_array().expect("keys").iter().filter(|key| key["alg"] == algorithm);
+    keys.map(|key| key["kid"].as_str().expect("a key id").to_owned()).collect()
+}
+
+/// What the background does every minute.
+async fn one_round(app: &TestApp) {
+    let (db, env) = (app.db().clone(), app.env().clone());
+    tokio::task::spawn_blocking(move || {
+        ostiary::oidc::keys::rotate_due(&db, &env).expect("rotated");
+        ostiary::background::purge_all(&db, &env);
+        ostiary::oidc::keys::reload(&db, &env).expect("read again");
+    })
+    .await
+    .expect("a round");
+}
+
+async fn signing_keys_rotate_by_age_with_overlap_and_go_when_nothing_needs_them(app: TestApp) {
+    let (browser, client) = scene(&app).await;
+    let day = Duration::from_secs(86_400);
+    let before = client.log_in(&browser, "openid").await.id_token.expect("an id token");
+    let first = published(&app, "RS256").await;
+    assert_eq!(first.len(), 2, "one signs, the next is known already");
+    app.advance(89 * day);
+    one_round(&app).await;
+    assert_eq!(published(&app, "RS256").await, first, "not due yet");
+    app.advance(2 * day);
+    // Two processes, or one that is asked twice: once is enough.
+    one_round(&app).await;
+    one_round(&app).await;
+    let second = published(&app, "RS256").await;
+    assert_eq!(second.len(), 3);
+    assert_eq!(second[0], first[1], "the next key signs now");
+    assert!(second.contains(&first[0]), "the one before goes on verifying");
+    let browser = app.existing_user("amina@example.com", crate::support::PASSWORD).cookie().await;
+    let after = client.log_in(&browser, "openid").await.id_token.expect("an id token");
+    assert_eq!(jsonwebtoken::decode_header(&after).expect("a header").kid.as_ref(), Some(&first[1]));
+    assert_eq!(jsonwebtoken::decode_header(&before).expect("a header").kid.as_ref(), Some(&first[0]));
+    for algorithm in ["ES256", "EdDSA"] {
+        assert_eq!(published(&app, algorithm).await.len(), 3, "{algorithm}");
+    }
+    app.advance(8 * day);
+    one_round(&app).await;
+    assert!(!published(&app, "RS256").await.contains(&first[0]), "nothing that it signed is in force any more");
+}
+
+async fn a_site_may_rotate_signing_keys_by_command_only(setup: Setup) {
+    let app = setup.configure(|config| config.oauth.signing_key_lifetime = 0).start().await;
+    let before = published(&app, "RS256").await;
+    app.advance(Duration::from_secs(1000 * 86_400));
+    one_round(&app).await;
+    assert_eq!(published(&app, "RS256").await, before);
 }
