@@ -270,3 +270,78 @@ pub fn record_use(via: &Via, now: Instant, session_lifetime: Duration, effects: 
         Via::Guest | Via::Password | Via::CommandLine | Via::Bearer { .. } => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::secrets::mint::{self, Kind};
+
+    fn facts<'a>(authorization: &'a str, sid: Option<&'a str>) -> RequestFacts<'a> {
+        RequestFacts {
+            changes_state: false,
+            authorization: Some(Ok(authorization)),
+            sid,
+            source: None,
+            csrf_token: None,
+            origin: None,
+            sec_fetch_site: None,
+            host: None,
+            user_agent: None,
+            address: std::net::Ipv4Addr::LOCALHOST.into(),
+        }
+    }
+
+    fn any_header() -> impl Strategy<Value = String> {
+        let scheme = prop::sample::select(vec!["Bearer", "bearer", "Basic", "BASIC", "token", "Token", "Digest", "Negotiate", ""]);
+        let value = prop_oneof![
+            ".{0,40}",
+            "[ -~]{0,20}:[ -~]{0,20}".prop_map(|text| STANDARD.encode(text)),
+            "[a-z0-9]{0,10}:{0,2}[a-z0-9]{0,10}",
+            Just(mint::secret(Kind::AccessToken)),
+            Just(mint::secret(Kind::RefreshToken)),
+        ];
+        prop_oneof![
+            ".{0,60}",
+            (scheme, " {0,3}", value, ".{0,2}").prop_map(|(scheme, gap, value, end)| format!("{scheme}{gap}{value}{end}"))
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn any_authorization_header_is_read_as_its_own_scheme_or_refused(header in any_header()) {
+            // A header decides alone: whatever it says, the cookie beside it is never fallen back to.
+            let read = Credential::from_facts(&facts(&header, Some("somebody")));
+            let scheme = header.split(' ').find(|word| !word.is_empty()).unwrap_or_default().to_ascii_lowercase();
+            match read {
+                Ok(Credential::None | Credential::Session(_)) => prop_assert!(false, "{header:?} fell back"),
+                Ok(Credential::Bearer(token)) => {
+                    prop_assert_eq!(scheme, "bearer");
+                    prop_assert!(mint::has_form(Kind::AccessToken, token.expose_secret()));
+                }
+                Ok(Credential::Key { .. }) => prop_assert_eq!(scheme, "token"),
+                Ok(Credential::KeyOrPassword { .. }) => prop_assert_eq!(scheme, "basic"),
+                Err(AppError::Unauthenticated | AppError::MalformedCredentials) => {}
+                Err(other) => prop_assert!(false, "{header:?}: {other}"),
+            }
+        }
+
+        #[test]
+        fn a_key_and_its_secret_survive_every_way_of_sending_them(key in "[a-z0-9]{1,20}", secret in "[ -9;-~]{1,40}") {
+            let secret = secret.trim().replace(' ', "+");
+            prop_assume!(!secret.is_empty());
+            let basic = format!("Basic {}", STANDARD.encode(format!("{key}:{secret}")));
+            match Credential::from_facts(&facts(&basic, None)) {
+                Ok(Credential::KeyOrPassword { name, secret: read }) => prop_assert_eq!((name, read.expose_secret()), (key.clone(), secret.as_str())),
+                other => prop_assert!(false, "{other:?}"),
+            }
+            match Credential::from_facts(&facts(&format!("token {key}:{secret}"), None)) {
+                Ok(Credential::Key { key: name, secret: read }) => prop_assert_eq!((name, read.expose_secret()), (key, secret.as_str())),
+                other => prop_assert!(false, "{other:?}"),
+            }
+        }
+    }
+}

@@ -238,6 +238,8 @@ pub fn check_redirect_uri(uri: &str) -> Result<(), InvalidRedirectUri> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn client(redirect_uris: &[&str]) -> Client {
@@ -308,6 +310,64 @@ mod tests {
             "https://a.example/ b",
         ] {
             assert!(check_redirect_uri(bad).is_err(), "{bad}");
+        }
+    }
+
+    /// URIs that nearly are each other.
+    fn nearby_uri() -> impl Strategy<Value = String> {
+        let scheme = prop::sample::select(vec!["https://", "http://", "HTTP://", "com.example.app:/", "javascript:", "//"]);
+        let host = prop::sample::select(vec![
+            "127.0.0.1",
+            "[::1]",
+            "localhost",
+            "LOCALHOST",
+            "127.0.0.1.evil.example",
+            "localhost@evil.example",
+            "app.example",
+            "127.1",
+            "0",
+        ]);
+        let port = prop_oneof![Just(String::new()), "(:[0-9]{0,6})", Just(":80@evil.example".to_owned())];
+        let tail = prop::sample::select(vec!["", "/", "/cb", "/cb/", "/cb?x=1", "/cb#f", "/cb%2f", "/../cb", "?x=1", "\\cb", "\u{e9}"]);
+        (scheme, host, port, tail).prop_map(|(scheme, host, port, tail)| format!("{scheme}{host}{port}{tail}"))
+    }
+
+    /// A URI without the port that stands after a loopback host of `http`: written anew, to compare with.
+    fn without_loopback_port(uri: &str) -> Option<String> {
+        let found = ["http://127.0.0.1", "http://[::1]", "http://localhost"].into_iter().find(|start| uri.starts_with(start))?;
+        let rest = &uri[found.len()..];
+        let tail = rest.strip_prefix(':').map_or(rest, |port| port.trim_start_matches(|c: char| c.is_ascii_digit()));
+        (tail.is_empty() || tail.starts_with(['/', '?'])).then(|| format!("{found}{tail}"))
+    }
+
+    proptest! {
+        #[test]
+        fn a_redirect_uri_matches_only_itself_or_another_port_of_loopback(registered in nearby_uri(), presented in nearby_uri()) {
+            let app = client(&[&registered]);
+            prop_assert!(app.matches_redirect_uri(&registered));
+            if app.matches_redirect_uri(&presented) && registered != presented {
+                let bare = without_loopback_port(&presented);
+                prop_assert!(bare.is_some());
+                prop_assert_eq!(bare, without_loopback_port(&registered));
+                let (left, right) = (url::Url::parse(&registered), url::Url::parse(&presented));
+                if let (Ok(left), Ok(right)) = (left, right) {
+                    prop_assert_eq!(left.host(), right.host());
+                }
+            }
+        }
+
+        #[test]
+        fn what_may_be_registered_is_https_loopback_or_a_private_scheme(uri in prop_oneof![nearby_uri(), ".{0,40}"]) {
+            if check_redirect_uri(&uri).is_ok() {
+                let url = url::Url::parse(&uri).expect("an absolute URI");
+                prop_assert!(url.fragment().is_none() && url.username().is_empty() && url.password().is_none());
+                let harmless = match url.scheme() {
+                    "https" => url.host().is_some(),
+                    "http" => has_loopback_host(&uri),
+                    scheme => scheme.contains('.'),
+                };
+                prop_assert!(harmless);
+            }
         }
     }
 }

@@ -122,6 +122,8 @@ pub fn doctype_word(doctype: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -154,6 +156,44 @@ mod tests {
     fn quotes_backslashes_and_controls_are_refused() {
         for bad in ["a\"b", "a\\b", "a\u{0}b", "ü"] {
             assert_eq!(Scope::parse(bad), Err(InvalidScope), "{bad:?}");
+        }
+    }
+
+    fn any_scope() -> impl Strategy<Value = Scope> {
+        let word = prop_oneof![
+            prop::sample::select(vec!["openid", "all", "read", "write", "read:todo", "write:todo", "admin:credentials", "method:ping"])
+                .prop_map(str::to_owned),
+            "[!#-\\[\\]-~]{1,12}",
+        ];
+        prop::collection::vec(word, 0..8).prop_map(|words| Scope::parse(&words.join(" ")).expect("words of the grammar"))
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_scope_that_reads_back_the_same_or_is_refused(text in ".{0,60}") {
+            if let Ok(scope) = Scope::parse(&text) {
+                prop_assert_eq!(Scope::parse(&scope.to_string()), Ok(scope.clone()));
+                prop_assert!(scope.to_string().bytes().all(|byte| (0x20..0x7f).contains(&byte) && byte != b'"' && byte != b'\\'));
+            }
+        }
+
+        #[test]
+        fn union_and_intersection_are_what_sets_have(left in any_scope(), right in any_scope()) {
+            let (both, common) = (left.union(&right), left.intersect(&right));
+            prop_assert!(both.covers(&left) && both.covers(&right));
+            prop_assert!(left.covers(&common) && right.covers(&common));
+            prop_assert!(both.words().all(|word| left.contains(word) || right.contains(word)));
+            prop_assert_eq!(left.covers(&right), both == left);
+        }
+
+        #[test]
+        fn a_narrower_scope_never_reaches_further(wide in any_scope(), other in any_scope(), doctype in "[a-z_]{1,6}|todo") {
+            let narrow = wide.intersect(&other);
+            for access in [Access::Read, Access::Write] {
+                prop_assert!(!narrow.allows_doctype(&doctype, access) || wide.allows_doctype(&doctype, access));
+            }
+            prop_assert!(!narrow.allows_method("ping", &[]) || wide.allows_method("ping", &[]));
+            prop_assert!(!wide.allows_doctype(&doctype, Access::Write) || wide.allows_doctype(&doctype, Access::Read));
         }
     }
 }

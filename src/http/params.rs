@@ -328,8 +328,17 @@ fn decode(word: &[u8]) -> Result<String, AppError> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::collections::BTreeMap;
+
+    use actix_web::test::TestRequest;
     use proptest::prelude::*;
+
+    use super::*;
+
+    /// Parameters that no rule of their own applies to.
+    fn named_texts() -> impl Strategy<Value = BTreeMap<String, String>> {
+        prop::collection::btree_map("[a-z]{1,3}|[^_\\x00]{1,6}", "[^\\x00]{0,8}", 0..5)
+    }
 
     fn form(text: &str) -> Params {
         let mut params = Params::default();
@@ -396,6 +405,38 @@ mod tests {
             let _ = Params::default().read_urlencoded(&bytes);
             let _ = Params::default().read_json(&bytes);
             let _ = Params::default().read_multipart("multipart/form-data; boundary=x", &bytes);
+        }
+
+        #[test]
+        fn a_form_overrides_the_query_and_json_replaces_it(query in named_texts(), body in named_texts()) {
+            let encoded = |pairs: &BTreeMap<String, String>| {
+                url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+            };
+            let request = |kind: &'static str| {
+                TestRequest::post().uri(&format!("/?{}", encoded(&query))).insert_header(("content-type", kind)).to_http_request()
+            };
+            let texts = |params: Params| -> BTreeMap<String, String> {
+                params.values.iter().map(|(name, value)| (name.clone(), value.as_str().expect("a text").to_owned())).collect()
+            };
+            let form = Params::read(&request("application/x-www-form-urlencoded"), &encoded(&body).into()).expect("well formed");
+            let mut merged = query.clone();
+            merged.extend(body.clone());
+            prop_assert!(form.repeated.is_empty() && !form.is_json);
+            prop_assert_eq!(texts(form), merged);
+            let json = serde_json::to_vec(&body).expect("texts").into();
+            let json = Params::read(&request("application/json"), &json).expect("well formed");
+            prop_assert!(json.is_json);
+            prop_assert_eq!(texts(json), body);
+        }
+
+        #[test]
+        fn a_name_that_comes_twice_is_remembered_wherever_it_comes(name in "[a-z]{1,8}", left in "[a-z]{0,4}", right in "[a-z]{0,4}") {
+            let twice = form(&format!("{name}={left}&other=1&{name}={right}"));
+            prop_assert!(twice.repeated.contains(&name));
+            prop_assert_eq!(twice.text(&name), Some(left.clone()));
+            let mut json = Params::default();
+            json.read_json(format!(r#"{{"{name}":"{left}","other":1,"{name}":"{right}"}}"#).as_bytes()).expect("well formed");
+            prop_assert!(json.repeated.contains(&name));
         }
     }
 }

@@ -12,6 +12,7 @@ mod demo;
 mod documents;
 mod faults;
 mod frappe;
+mod fuzz;
 mod oauth;
 mod parity;
 mod processes;

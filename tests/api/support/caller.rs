@@ -123,9 +123,9 @@ pub struct Request {
 }
 
 impl Request {
-    pub fn header(mut self, name: &str, value: &str) -> Self {
+    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         let name = HeaderName::from_bytes(name.as_bytes()).expect("a header name");
-        self.inner = self.inner.header(name, HeaderValue::from_bytes(value.as_bytes()).expect("a header value"));
+        self.inner = self.inner.header(name, HeaderValue::from_bytes(value.as_ref()).expect("a header value"));
         self
     }
 
