@@ -18,6 +18,7 @@ use crate::config::{Config, ConfigError};
 use crate::cx::{Clock, Env};
 use crate::domain::limit::Limit;
 use crate::error::AppError;
+use crate::fetch::Fetcher;
 use crate::http::request_log::RequestLog;
 use crate::http::{self, State, extract, respond};
 use crate::store::{Db, StoreError};
@@ -48,6 +49,8 @@ pub enum StartError {
     Prepare(#[from] AppError),
     #[error("cannot use the certificate: {0}")]
     Tls(String),
+    #[error("{0}")]
+    Fetch(String),
     #[error("cannot start the server: {0}")]
     Io(#[from] std::io::Error),
 }
@@ -71,6 +74,7 @@ impl Application {
         let listener = TcpListener::bind(listen).map_err(|cause| StartError::Listen { address: listen, cause })?;
         let address = listener.local_addr()?;
         let tls = http::tls::load(&config.server).map_err(StartError::Tls)?;
+        let fetcher = Fetcher::new(&config.fetch).map_err(StartError::Fetch)?;
         let metrics_listen = config.server.metrics_listen;
         let workers = match config.server.workers {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
@@ -80,7 +84,7 @@ impl Application {
         db.watch_other_processes();
         let keys = background::KeyWork { reload: crate::oidc::keys::reload, rotate_due: crate::oidc::keys::rotate_due };
         background::start(&db, &env, keys);
-        let state = Data::new(State::new(env, db));
+        let state = Data::new(State::new(env, db, fetcher));
         let shared = state.clone();
         let worker = move || {
             shared.workers.join();

@@ -9,6 +9,7 @@ use crate::domain::Instant;
 use crate::domain::client::SigningAlgorithm;
 use crate::domain::user::ADMINISTRATOR;
 use crate::error::AppError;
+use crate::fetch::Fetcher;
 use crate::http;
 use crate::oidc;
 use crate::store::signing_keys::{self, KeyState, StoredKey};
@@ -75,6 +76,9 @@ fn configuration(config: &Config) -> Finding {
     };
     if let Err(error) = http::tls::check(&config.server) {
         return Finding::broken(subject, format!("certificate: {error}"));
+    }
+    if let Err(error) = Fetcher::new(&config.fetch) {
+        return Finding::broken(subject, error);
     }
     if config.server.insecure_http && !url.is_https() {
         return Finding::warning(

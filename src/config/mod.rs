@@ -4,6 +4,7 @@
 //! per section; to add a setting, add a field with its default and its documentation.
 
 mod database;
+mod fetch;
 mod limits;
 mod log;
 mod oauth;
@@ -13,6 +14,7 @@ mod server;
 mod site;
 
 pub use database::DatabaseConfig;
+pub use fetch::FetchConfig;
 pub use limits::{LimitsConfig, QuotaConfig};
 pub use log::{LogConfig, LogFormat};
 pub use oauth::{OAuthConfig, Registration};
@@ -31,6 +33,7 @@ pub struct Config {
     pub database: DatabaseConfig,
     pub security: SecurityConfig,
     pub oauth: OAuthConfig,
+    pub fetch: FetchConfig,
     pub limits: LimitsConfig,
     pub log: LogConfig,
     pub site: SiteConfig,

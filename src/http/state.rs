@@ -11,6 +11,7 @@ use crate::auth::lockout::Lockout;
 use crate::auth::{Credential, CredentialCache, Identity, Known, RequestFacts};
 use crate::cx::{Cx, Env};
 use crate::error::AppError;
+use crate::fetch::Fetcher;
 use crate::limits::Limits;
 use crate::oauth::introspect::IntrospectionCache;
 use crate::store::{Conn, Db, Effects};
@@ -23,19 +24,21 @@ pub struct State {
     pub introspections: IntrospectionCache,
     pub lockout: Lockout,
     pub gate: PasswordGate,
+    /// For what clients publish, in the stage before a flow.
+    pub fetcher: Fetcher,
     pub workers: Workers,
     pub(super) public_client_origins: super::cors::PublicClientOrigins,
 }
 
 impl State {
     /// Puts the state together.
-    pub fn new(env: Arc<Env>, db: Db) -> Self {
+    pub fn new(env: Arc<Env>, db: Db, fetcher: Fetcher) -> Self {
         let credentials = CredentialCache::new(Arc::clone(db.epochs()));
         let introspections = IntrospectionCache::new(Arc::clone(db.epochs()));
         let lockout = Lockout::new(|limit| Limits::quota(&env.config.limits, limit));
         let gate = PasswordGate::new(env.config.security.password_checks, Duration::from_secs(env.config.security.password_wait));
         let workers = Workers::default();
-        Self { env, db, credentials, introspections, lockout, gate, workers, public_client_origins: Default::default() }
+        Self { env, db, credentials, introspections, lockout, gate, fetcher, workers, public_client_origins: Default::default() }
     }
 
     /// What a CSRF check needs to know of this installation.

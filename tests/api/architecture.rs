@@ -73,6 +73,8 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("actix_http", &["app", "frappe", "pages", "http", "sample_app"]),
     ("askama", &["frappe", "pages", "http", "sample_app"]),
     ("askama_web", &["frappe", "pages", "http", "sample_app"]),
+    // The server goes out through one room; the sample app is another program that happens to be in the same binary.
+    ("reqwest", &["fetch", "sample_app"]),
 ];
 
 /// Lines (tests excluded) at which a file asks for a split, and at which it must be split.

@@ -11,6 +11,7 @@ mod concurrency;
 mod demo;
 mod documents;
 mod faults;
+mod fetch;
 mod frappe;
 mod fuzz;
 mod oauth;

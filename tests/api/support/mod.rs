@@ -21,6 +21,7 @@
 //! - [`Caller`]: who asks. `app.anonymous()`, and of a [`TestUser`] `cookie()`, `api_key()`,
 //!   `basic()`, `bearer(scope)`: all have the same `get`, `post`, `put`, `delete`.
 //! - [`TestClient`]: a registered OAuth client, with the steps of the code flow.
+//! - [`WebHost`](web_host::WebHost): a host that speaks TLS, for what the server fetches.
 //! - [`Program`](process::Program): the real program as a process, for what must survive `kill -9`.
 //!
 //! Run alone, in any order, in parallel: a test shares nothing with another.
@@ -31,6 +32,7 @@ mod database;
 mod pages;
 pub mod process;
 mod users;
+pub mod web_host;
 
 pub use app::{ADMIN_PASSWORD, SEAL_KEY, Setup, TestApp};
 pub use caller::{Caller, Reply, Request};
