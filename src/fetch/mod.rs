@@ -25,7 +25,7 @@ use url::{Host, Url};
 use crate::config::FetchConfig;
 use address::Rules;
 
-/// Largest client metadata document, in bytes (draft-ietf-oauth-client-id-metadata-document section 6.6).
+/// Largest client metadata document, in bytes (draft-ietf-oauth-client-id-metadata-document-02 section 8.7).
 pub const MAX_METADATA: usize = 5 * 1024;
 /// Largest key set, in bytes.
 pub const MAX_KEY_SET: usize = 64 * 1024;
