@@ -1,5 +1,6 @@
 //! OAuth 2.0 and OpenID Connect as clients see them.
 
+mod attacks;
 mod authorization_code;
 mod authorize;
 mod client_auth;
