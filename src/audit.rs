@@ -30,10 +30,18 @@ pub enum AuditEvent {
         client_id: String,
         what: &'static str,
     },
+    ResourceChanged {
+        by: String,
+        /// Its URL.
+        resource: String,
+        what: &'static str,
+    },
     Consented {
         user: String,
         client_id: String,
         scope: String,
+        /// What for; `None` for this server's API.
+        resource: Option<String>,
     },
     Denied {
         user: String,
@@ -71,7 +79,11 @@ pub fn record(cx: &mut Cx, ip: Option<&str>, event: &AuditEvent) -> Result<(), S
         AuditEvent::KeysGenerated { by, user } => ("keys_generated", Some(user), None, Some(format!("by {by}"))),
         AuditEvent::UserChanged { by, user } => ("user_changed", Some(user), None, Some(format!("by {by}"))),
         AuditEvent::ClientChanged { by, client_id, what } => ("client_changed", Some(by), Some(client_id), Some((*what).to_owned())),
-        AuditEvent::Consented { user, client_id, scope } => ("consented", Some(user), Some(client_id), Some(scope.clone())),
+        AuditEvent::ResourceChanged { by, resource, what } => ("resource_changed", Some(by), None, Some(format!("{what}: {resource}"))),
+        AuditEvent::Consented { user, client_id, scope, resource } => {
+            let at = resource.as_ref().map(|uri| format!(" at {uri}")).unwrap_or_default();
+            ("consented", Some(user), Some(client_id), Some(format!("{scope}{at}")))
+        }
         AuditEvent::Denied { user, client_id } => ("denied", Some(user), Some(client_id), None),
         AuditEvent::CodeReplayed { client_id, user } => ("code_replayed", Some(user), Some(client_id), None),
         AuditEvent::RefreshReused { client_id, user } => ("refresh_reused", Some(user), Some(client_id), None),

@@ -11,12 +11,13 @@ use crate::config::{Config, PublicUrl};
 use crate::doctype::Registry;
 use crate::domain::Instant;
 use crate::domain::client::SigningAlgorithm;
+use crate::domain::resource::Resources;
 use crate::domain::user::CallerUser;
 use crate::limits::Limits;
 use crate::secrets::SealKey;
 use crate::secrets::keys::SigningKey;
 use crate::store::clients::ClientWithSecrets;
-use crate::store::epochs::{EpochCache, Epochs};
+use crate::store::epochs::{EVERYBODY, EpochCache, Epochs};
 use crate::store::{Conn, Effects};
 
 /// One unit of work: a connection (inside a transaction where it writes), the request's instant, the environment.
@@ -42,6 +43,8 @@ pub struct Env {
     pub clients: EpochCache<ClientWithSecrets>,
     /// Users as of their last commit, for the credentials that speak for them.
     pub users: EpochCache<CallerUser>,
+    /// Registered resources as of their last commit: all of them as one value, under the empty key.
+    pub resources: EpochCache<Resources>,
     doctypes: RwLock<Arc<Registry>>,
     signing: RwLock<Arc<Vec<SigningKey>>>,
 }
@@ -59,6 +62,7 @@ impl Env {
             races: Races::default(),
             clients: EpochCache::new(Arc::clone(epochs), 10_000, |known| known.client.user.as_deref().unwrap_or_default()),
             users: EpochCache::new(Arc::clone(epochs), 20_000, |known| &known.user.name),
+            resources: EpochCache::new(Arc::clone(epochs), 1, |_| EVERYBODY),
             doctypes: RwLock::new(Arc::new(doctypes)),
             signing: RwLock::default(),
         }

@@ -13,6 +13,9 @@ pub enum AppError {
     /// Credentials are missing, wrong, expired or revoked. Says nothing about which.
     #[error("credentials are not valid")]
     Unauthenticated,
+    /// An access token that is for another resource, or for another part of this one.
+    #[error("the access token is for another resource")]
+    WrongResource,
     /// A login that was refused, with the text the caller may see.
     #[error("login refused: {0}")]
     LoginRefused(&'static str),

@@ -3,6 +3,7 @@
 use super::identify::{Found, Known, enabled_user};
 use super::{Credential, RequestFacts, Via};
 use crate::cx::Cx;
+use crate::domain::resource::Reach;
 use crate::error::AppError;
 use crate::secrets::{SecretHash, constant_time_eq};
 use crate::store;
@@ -48,6 +49,7 @@ pub(super) fn load(cx: &mut Cx, key: &str, secret: &str) -> Result<Option<Known>
         user,
         via: Via::ApiKey { id: found.id },
         scope: found.scope,
+        reach: Reach::Everything,
         expires_at: found.expires_at,
         touched_at: found.last_used_at,
         key_addresses: found.ip_list,

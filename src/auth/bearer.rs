@@ -1,8 +1,9 @@
-//! The scheme `Bearer`: an opaque access token (RFC 6750), whose scopes are enforced.
+//! The scheme `Bearer`: an opaque access token (RFC 6750), whose scopes and resource (RFC 8707) are enforced.
 
 use super::identify::{Found, Known, enabled_user};
 use super::{Credential, RequestFacts, Via};
 use crate::cx::Cx;
+use crate::domain::resource::Reach;
 use crate::error::AppError;
 use crate::secrets::SecretHash;
 use crate::secrets::mint::{Kind, has_form};
@@ -28,6 +29,7 @@ pub(super) fn load(cx: &mut Cx, token: &str) -> Result<Option<Known>, AppError> 
         user,
         via: Via::Bearer { token_id: token.id, client_id: token.client_id },
         scope: Some(token.scope),
+        reach: Reach::of(token.resource.as_deref(), cx.env.public_url.as_str()),
         expires_at: Some(token.expires_at),
         touched_at: None,
         key_addresses: None,

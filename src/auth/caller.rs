@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use crate::domain::resource::Reach;
 use crate::domain::scope::{ADMIN_CREDENTIALS, Access, doctype_word};
 use crate::domain::user::{ADMINISTRATOR, CallerUser, GUEST, SYSTEM_MANAGER, User, UserType};
 use crate::domain::{Instant, Scope};
@@ -16,6 +17,8 @@ pub struct Caller {
     pub scope: Option<Arc<Scope>>,
     /// When the credential ends, if it does; what it makes lives no longer.
     pub expires_at: Option<Instant>,
+    /// Which paths the credential opens; access tokens may be for less than the whole API (RFC 8707).
+    pub reach: Reach,
 }
 
 /// How the caller was recognised.
@@ -74,12 +77,12 @@ static GUEST_USER: LazyLock<Arc<CallerUser>> = LazyLock::new(|| {
 impl Caller {
     /// A caller without credentials.
     pub fn guest() -> Self {
-        Self { user: Arc::clone(&GUEST_USER), via: Via::Guest, scope: None, expires_at: None }
+        Self { user: Arc::clone(&GUEST_USER), via: Via::Guest, scope: None, expires_at: None, reach: Reach::Everything }
     }
 
     /// A user as whom the command line acts.
     pub fn command_line(user: User) -> Self {
-        Self { user: Arc::new(CallerUser::new(user)), via: Via::CommandLine, scope: None, expires_at: None }
+        Self { user: Arc::new(CallerUser::new(user)), via: Via::CommandLine, scope: None, expires_at: None, reach: Reach::Everything }
     }
 
     /// The user's name (its id).
@@ -134,8 +137,13 @@ impl Caller {
     /// asked by a session, an unscoped key or with `admin:credentials` (design: "Credentials are guarded").
     ///
     /// # Errors
-    /// [`AppError::InsufficientScope`], or [`Denied::Guarded`] for guests.
+    /// [`AppError::InsufficientScope`], [`Denied::Guarded`] for guests, [`Denied::Because`] for a token that is for
+    /// one path: what it made would reach further.
     pub fn require_credential_rights(&self) -> Result<(), AppError> {
+        if self.reach != Reach::Everything {
+            let text = "An access token for a part of the API cannot make or change credentials: use one for the whole of it";
+            return Err(AppError::NotPermitted(Denied::Because(text.into())));
+        }
         match (&self.via, &self.scope) {
             (Via::Guest, _) => Err(AppError::NotPermitted(Denied::Guarded)),
             (_, Some(scope)) if !scope.contains(ADMIN_CREDENTIALS) => Err(AppError::InsufficientScope { needed: ADMIN_CREDENTIALS.into() }),

@@ -72,6 +72,7 @@ mod tests {
     fn facts<'a>(origin: Option<&'a str>, sec_fetch_site: Option<&'a str>) -> RequestFacts<'a> {
         RequestFacts {
             changes_state: true,
+            path: "/",
             authorization: None,
             sid: None,
             source: None,

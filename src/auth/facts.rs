@@ -7,6 +7,8 @@ use std::net::IpAddr;
 pub struct RequestFacts<'a> {
     /// Whether the verb may change state (anything but GET, HEAD and OPTIONS).
     pub changes_state: bool,
+    /// The path as it was sent.
+    pub path: &'a str,
     /// The `Authorization` header; `Some(Err)` when it is there but not readable text, or there twice.
     pub authorization: Option<Result<&'a str, ()>>,
     /// The `sid` cookie.

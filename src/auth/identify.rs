@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::address::AddressList;
 use super::{Caller, CallerUser, RequestFacts, SCHEMES, Via, api_key, bearer, session};
 use crate::cx::Cx;
+use crate::domain::resource::Reach;
 use crate::domain::{Instant, Scope};
 use crate::error::AppError;
 use crate::secrets::SecretHash;
@@ -89,6 +90,7 @@ pub struct Found {
     pub user: Arc<CallerUser>,
     pub via: Via,
     pub scope: Option<Scope>,
+    pub reach: Reach,
     pub expires_at: Option<Instant>,
     pub touched_at: Option<Instant>,
     pub key_addresses: Option<String>,
@@ -113,6 +115,7 @@ impl Known {
                 expires_at: found.expires_at.filter(|_| !matches!(found.via, Via::Session { .. })),
                 via: found.via,
                 scope: found.scope.map(Arc::new),
+                reach: found.reach,
             },
         }
     }
@@ -189,6 +192,7 @@ pub fn password_known(cx: &mut Cx, name: &str, checked: &str) -> Result<Option<K
             user,
             via: Via::Password,
             scope: None,
+            reach: Reach::Everything,
             expires_at: None,
             touched_at: None,
             key_addresses: None,
@@ -205,11 +209,12 @@ pub(super) fn enabled_user(cx: &mut Cx, name: &str) -> Result<Option<Arc<CallerU
     Ok(found.filter(|known| known.user.enabled))
 }
 
-/// Checks what may change without a write, on every request: expiry, addresses, login hours.
+/// Checks what may change without a write, on every request: expiry, addresses, login hours; and whether the
+/// credential is for what is asked.
 /// Returns the identity, and whether the use is due to be written down.
 ///
 /// # Errors
-/// [`AppError::Unauthenticated`]; a session that ran out is a guest with `session_expired`.
+/// [`AppError::Unauthenticated`]; [`AppError::WrongResource`]; a session that ran out is a guest with `session_expired`.
 pub fn evaluate(cx_now: Instant, env: &crate::cx::Env, known: &Known, facts: &RequestFacts<'_>) -> Result<(Identity, bool), AppError> {
     let now = cx_now.unix_micros();
     let is_session = matches!(known.caller.via, Via::Session { .. });
@@ -218,6 +223,9 @@ pub fn evaluate(cx_now: Instant, env: &crate::cx::Env, known: &Known, facts: &Re
     }
     if !known.user_addresses.allows(facts.address) || !known.key_addresses.allows(facts.address) {
         return Err(AppError::Unauthenticated);
+    }
+    if !known.caller.reach.opens(facts.path) {
+        return Err(AppError::WrongResource);
     }
     if is_session && !within_login_hours(&known.caller.user.user, cx_now, env) {
         return Err(AppError::Unauthenticated);

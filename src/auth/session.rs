@@ -6,6 +6,7 @@ use super::Via;
 use super::identify::{Found, Known, enabled_user};
 use crate::audit::{self, AuditEvent};
 use crate::cx::Cx;
+use crate::domain::resource::Reach;
 use crate::domain::session::Session;
 use crate::error::AppError;
 use crate::secrets::mint::{self, Kind, has_form};
@@ -44,6 +45,7 @@ pub(super) fn load(cx: &mut Cx, sid: &str) -> Result<Option<Known>, AppError> {
         user,
         via: Via::Session { id: session.id },
         scope: None,
+        reach: Reach::Everything,
         expires_at: Some(session.expires_at),
         touched_at: Some(session.last_seen),
         key_addresses: None,

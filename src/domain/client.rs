@@ -144,7 +144,8 @@ impl Client {
     }
 }
 
-fn has_loopback_host(uri: &str) -> bool {
+/// Whether a URI's host is this machine.
+pub(super) fn has_loopback_host(uri: &str) -> bool {
     url::Url::parse(uri).is_ok_and(|url| match url.host() {
         Some(url::Host::Domain(name)) => {
             let name = name.strip_suffix('.').unwrap_or(name);

@@ -10,6 +10,8 @@ pub struct Grant {
     pub client_id: String,
     /// Everything that was granted. Narrowing at a refresh never shrinks it.
     pub scope: Scope,
+    /// What it is for (RFC 8707); `None` for this server's own API.
+    pub resource: Option<String>,
     pub created: Instant,
     /// End of the absolute lifetime of refreshing.
     pub expires_at: Instant,
@@ -31,6 +33,8 @@ pub struct AuthorizationCode {
     /// Whether the authorization request named it. If it did, the exchange must name it again (RFC 6749 section 4.1.3).
     pub redirect_uri_sent: bool,
     pub scope: Scope,
+    /// What it is for (RFC 8707); `None` for this server's own API.
+    pub resource: Option<String>,
     pub nonce: Option<String>,
     /// PKCE S256 challenge (RFC 7636), if one was sent.
     pub code_challenge: Option<String>,

@@ -1,4 +1,4 @@
-//! Pure values and their state changes: users, roles, clients, scopes, grants, tokens, sessions.
+//! Pure values and their state changes: users, roles, clients, scopes, resources, grants, tokens, sessions.
 //!
 //! Knows no database, no HTTP and no clock; time comes in as an [`Instant`] argument.
 //! To add a concept, add one file here and give it constructors that refuse invalid values.
@@ -8,6 +8,7 @@ pub mod client;
 pub mod grant;
 pub mod instant;
 pub mod limit;
+pub mod resource;
 pub mod scope;
 pub mod session;
 pub mod token;

@@ -76,6 +76,12 @@ impl Scope {
         Scope(self.0.iter().filter(|word| other.contains(word)).cloned().collect())
     }
 
+    /// The words that `keep` says yes to.
+    #[must_use]
+    pub fn only(&self, keep: impl Fn(&str) -> bool) -> Scope {
+        Scope(self.0.iter().filter(|word| keep(word)).cloned().collect())
+    }
+
     /// This scope followed by the words of `other` that it lacks.
     #[must_use]
     pub fn union(&self, other: &Scope) -> Scope {

@@ -13,6 +13,8 @@ pub struct AccessToken {
     /// Who it acts as.
     pub user: String,
     pub scope: Scope,
+    /// What it is for (RFC 8707); `None` for this server's own API.
+    pub resource: Option<String>,
     pub issued_at: Instant,
     pub expires_at: Instant,
     /// Revoked itself, or its whole family.
@@ -35,6 +37,6 @@ pub struct RefreshToken {
 pub enum RefreshState {
     /// Never used.
     Live,
-    /// Rotated at `at`, asking for `scope`. Its successor is derived from it, so nothing else need be remembered.
-    Spent { at: Instant, scope: Scope },
+    /// Rotated at `at`, asking for `scope` at `resource`. Its successor is derived from it, so nothing else need be remembered.
+    Spent { at: Instant, scope: Scope, resource: Option<String> },
 }

@@ -1,6 +1,8 @@
 //! The one way in: from an actix request under `/api/` (or `cmd=` on `/`) to a handler, and from
 //! its answer or error to Frappe's shapes.
 
+use std::sync::Arc;
+
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::http::{Method as HttpMethod, StatusCode};
 use actix_web::web::Payload;
@@ -13,13 +15,14 @@ use super::registry::{self, Door, Method};
 use super::{envelope, resource_v1};
 use crate::auth::{Identity, RequestFacts, csrf};
 use crate::domain::limit::Limit;
+use crate::domain::resource::{Resource, path_below};
 use crate::error::{AppError, Denied};
 use crate::http::arrival;
 use crate::http::body::{self, BodyError};
 use crate::http::cookies::{self, CookieChange};
 use crate::http::cors::{self, Sharing};
 use crate::http::extract;
-use crate::http::oauth::RefusalCause;
+use crate::http::oauth::{PROTECTED_RESOURCE, RefusalCause};
 use crate::http::params::Params;
 use crate::http::request_log::RequestLog;
 use crate::http::{State, respond};
@@ -114,15 +117,28 @@ async fn handle(
     let arrived_at = arrival::stamp(&state.env.clock);
     let target = Target::of_path(request.path());
     let door = target.as_ref().map_or(Door::Frappe, Target::door);
-    let mut incoming = Incoming { state, request, facts, arrived_at, log, session_expired: false };
+    let mut incoming = Incoming { state, request, facts, arrived_at, log, session_expired: false, is_guest: false };
     let outcome = match target {
         Ok(target) => incoming.answer(target, payload).await,
         Err(error) => Err(Failure::App(error)),
     };
-    let session_expired = incoming.session_expired;
+    let (session_expired, is_guest) = (incoming.session_expired, incoming.is_guest);
+    let resource = match &outcome {
+        Err(Failure::App(error)) => resource_of(state, request, error).await,
+        _ => None,
+    };
+    let outcome = match outcome {
+        // Frappe: 403, here: 401 below a registered resource, because clients that discover where to get a token
+        // (RFC 9728 section 5.1, MCP) begin with a 401.
+        Err(Failure::App(AppError::NotPermitted(_))) if is_guest && resource.is_some() => Err(Failure::App(AppError::Unauthenticated)),
+        other => other,
+    };
     let mut response = match outcome {
-        Ok((reply, identity)) => finish_reply(state, request, door, Ok((reply, identity)), session_expired, log),
-        Err(Failure::App(error)) => finish_reply(state, request, door, Err(error), session_expired, log),
+        Ok((reply, identity)) => finish_reply(state, request, reply, identity.as_ref(), session_expired),
+        Err(Failure::App(error)) => {
+            log.note_error(&error);
+            error_response(state, request, door, &error, session_expired, resource.as_deref())
+        }
         Err(Failure::Body(error)) => {
             log.cause = Some(error.to_string());
             body_error(state, error, door)
@@ -186,6 +202,8 @@ struct Incoming<'a> {
     arrived_at: crate::domain::Instant,
     log: &'a mut RequestLog,
     session_expired: bool,
+    /// Whether nobody is logged in.
+    is_guest: bool,
 }
 
 impl<'a> Incoming<'a> {
@@ -228,6 +246,7 @@ impl<'a> Incoming<'a> {
         self.log.scheme = identity.caller.via.as_str();
         let mut limit = self.state.env.config.server.max_body;
         if identity.caller.is_guest() {
+            self.is_guest = true;
             self.count_address()?;
             limit = limit.min(MAX_ANONYMOUS_BODY);
         } else {
@@ -323,37 +342,22 @@ async fn call_method(target: &Target, call: Call<'_>) -> Result<Reply, AppError>
     (method.handler)(call).await
 }
 
-/// Puts a reply or an error into its shape, with cookies.
-fn finish_reply(
-    state: &State,
-    request: &HttpRequest,
-    door: Door,
-    outcome: Result<(Reply, Option<Identity>), AppError>,
-    session_expired: bool,
-    log: &mut RequestLog,
-) -> HttpResponse {
-    match outcome {
-        Ok((reply, identity)) => {
-            let mut response = match reply.body {
-                Body::Message(value) if !session_expired => envelope::message(&value),
-                Body::Message(value) => flat(serde_json::json!({"message": value}), true),
-                Body::Data(status, json) => envelope::data(status, &json),
-                Body::Flat(value) => flat(value, session_expired),
-                Body::Response(response) => response,
-            };
-            let change = match reply.cookies {
-                CookieChange::Keep if session_expired => CookieChange::Clear,
-                CookieChange::Keep => renewal(request, identity.as_ref()),
-                change => change,
-            };
-            cookies::apply(&change, &mut response, state);
-            response
-        }
-        Err(error) => {
-            log.note_error(&error);
-            error_response(state, request, door, &error, session_expired)
-        }
-    }
+/// Puts a reply into its shape, with cookies.
+fn finish_reply(state: &State, request: &HttpRequest, reply: Reply, identity: Option<&Identity>, session_expired: bool) -> HttpResponse {
+    let mut response = match reply.body {
+        Body::Message(value) if !session_expired => envelope::message(&value),
+        Body::Message(value) => flat(serde_json::json!({"message": value}), true),
+        Body::Data(status, json) => envelope::data(status, &json),
+        Body::Flat(value) => flat(value, session_expired),
+        Body::Response(response) => response,
+    };
+    let change = match reply.cookies {
+        CookieChange::Keep if session_expired => CookieChange::Clear,
+        CookieChange::Keep => renewal(request, identity),
+        change => change,
+    };
+    cookies::apply(&change, &mut response, state);
+    response
 }
 
 /// A session whose expiry slid gets its cookie again, with the new age.
@@ -375,7 +379,14 @@ fn flat(mut value: serde_json::Value, session_expired: bool) -> HttpResponse {
 }
 
 /// An error in the shape of its door: Frappe's JSON, a page, or RFC 6749's JSON.
-fn error_response(state: &State, request: &HttpRequest, door: Door, error: &AppError, session_expired: bool) -> HttpResponse {
+fn error_response(
+    state: &State,
+    request: &HttpRequest,
+    door: Door,
+    error: &AppError,
+    session_expired: bool,
+    resource: Option<&Resource>,
+) -> HttpResponse {
     let exception = Exception::from(error);
     let mut response = if matches!(door, Door::OAuth(_)) || (matches!(door, Door::OAuthUser(_)) && extract::wants_json(request)) {
         crate::http::oauth::error_response(error, exception.status)
@@ -389,7 +400,7 @@ fn error_response(state: &State, request: &HttpRequest, door: Door, error: &AppE
     if let Some(after) = exception.retry_after {
         respond::retry_after(&mut response, after);
     }
-    if let Some(challenge) = challenge(state, request, error, &exception) {
+    if let Some(challenge) = challenge(state, request, error, &exception, resource) {
         respond::set(&mut response, "www-authenticate", &challenge);
     }
     if (exception.clears_cookies || session_expired) && *request.method() != HttpMethod::OPTIONS {
@@ -406,15 +417,35 @@ fn error_response(state: &State, request: &HttpRequest, door: Door, error: &AppE
     response
 }
 
-/// `WWW-Authenticate` (RFC 6750 section 3, RFC 9728 section 5.1): where to get a token, and what was wrong with this one.
-fn challenge(state: &State, request: &HttpRequest, error: &AppError, exception: &Exception) -> Option<String> {
-    let metadata = format!(r#"resource_metadata="{}/.well-known/oauth-protected-resource""#, state.env.public_url.as_str());
+/// The registered resource that a refused request is below, for refusals that say where to get a token.
+async fn resource_of(state: &State, request: &HttpRequest, error: &AppError) -> Option<Arc<Resource>> {
+    let tells = matches!(error, AppError::NotPermitted(_) | AppError::InsufficientScope { .. })
+        || Exception::from(error).status == StatusCode::UNAUTHORIZED;
+    if !tells {
+        return None;
+    }
+    // Without an answer of the database the refusal stands, and says less.
+    let known = state.resources().await.ok()?;
+    known.covering(state.env.public_url.as_str(), request.path()).cloned()
+}
+
+/// `WWW-Authenticate` (RFC 6750 section 3, RFC 9728 section 5.1): where to get a token, for which scope, and what was wrong with this one.
+fn challenge(state: &State, request: &HttpRequest, error: &AppError, exception: &Exception, resource: Option<&Resource>) -> Option<String> {
+    let home = state.env.public_url.as_str();
+    let path = resource.and_then(|resource| path_below(&resource.uri, home)).unwrap_or_default();
+    let metadata = format!(r#"resource_metadata="{home}{PROTECTED_RESOURCE}{path}""#);
+    let scope = resource.filter(|resource| !resource.scope.is_empty()).map(|resource| format!(r#"scope="{}", "#, resource.scope));
+    let scope = scope.unwrap_or_default();
     let with_bearer = extract::text(request.headers(), &header::AUTHORIZATION)
         .is_some_and(|value| value.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer ")));
     match error {
         AppError::InsufficientScope { needed } => Some(format!(r#"Bearer error="insufficient_scope", scope="{needed}", {metadata}"#)),
-        AppError::Unauthenticated if with_bearer => Some(format!(r#"Bearer error="invalid_token", {metadata}"#)),
-        _ if exception.status == StatusCode::UNAUTHORIZED => Some(format!("Bearer {metadata}")),
+        AppError::WrongResource => {
+            let description = r#"error_description="The access token is for another resource""#;
+            Some(format!(r#"Bearer error="invalid_token", {description}, {scope}{metadata}"#))
+        }
+        AppError::Unauthenticated if with_bearer => Some(format!(r#"Bearer error="invalid_token", {scope}{metadata}"#)),
+        _ if exception.status == StatusCode::UNAUTHORIZED => Some(format!("Bearer {scope}{metadata}")),
         _ => None,
     }
 }

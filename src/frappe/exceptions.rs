@@ -92,7 +92,7 @@ impl From<&AppError> for Exception {
     fn from(error: &AppError) -> Self {
         const UNAUTHORIZED: StatusCode = StatusCode::UNAUTHORIZED;
         match error {
-            AppError::Unauthenticated => {
+            AppError::Unauthenticated | AppError::WrongResource => {
                 Exception { clears_cookies: true, ..exception(UNAUTHORIZED, "AuthenticationError", "Session Expired") }
             }
             AppError::SessionExpired => {

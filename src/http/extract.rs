@@ -25,6 +25,7 @@ pub fn facts<'a>(request: &'a HttpRequest, trusted_proxies: &[IpNet]) -> Request
     };
     RequestFacts {
         changes_state: !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS),
+        path: request.path(),
         authorization,
         sid: sid(headers),
         source: text(headers, &HeaderName::from_static("frappe-authorization-source")),

@@ -50,6 +50,7 @@ pub fn error_response(error: &AppError, frappe_status: StatusCode) -> HttpRespon
         AppError::Unauthenticated | AppError::LoginRefused(_) | AppError::SessionExpired => {
             (StatusCode::UNAUTHORIZED, "invalid_token", Some("The access token is missing, expired, revoked or malformed."))
         }
+        AppError::WrongResource => (StatusCode::UNAUTHORIZED, "invalid_token", Some("The access token is for another resource.")),
         AppError::MalformedCredentials => (StatusCode::BAD_REQUEST, "invalid_request", Some("The Authorization header cannot be decoded.")),
         AppError::Csrf => (StatusCode::BAD_REQUEST, "invalid_request", Some("CSRF check failed.")),
         AppError::Locked { .. } | AppError::TooManyRequests { .. } => {
@@ -95,7 +96,7 @@ pub fn public_document(body: &Value) -> HttpResponse {
 pub async fn well_known(state: &State, request: &HttpRequest, log: &mut RequestLog) -> HttpResponse {
     let address = extract::client_address(request, &state.env.config.server.trusted_proxies);
     let mut response = match state.env.limits.check(Limit::Request, &crate::auth::address::limit_key(address)) {
-        Ok(_) => document(state, request, log),
+        Ok(_) => document(state, request, log).await,
         Err(error) => {
             log.note_error(&error);
             let mut response = error_response(&error, StatusCode::TOO_MANY_REQUESTS);
@@ -109,27 +110,41 @@ pub async fn well_known(state: &State, request: &HttpRequest, log: &mut RequestL
     response
 }
 
-fn document(state: &State, request: &HttpRequest, log: &mut RequestLog) -> HttpResponse {
-    let document: fn(&State) -> Value = match request.path() {
+/// Where the document of a resource below the public URL is: its path follows (RFC 9728 section 3.1).
+pub const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
+
+async fn document(state: &State, request: &HttpRequest, log: &mut RequestLog) -> HttpResponse {
+    let env = &state.env;
+    let document = match request.path() {
         "/.well-known/openid-configuration" => {
             log.route = "/.well-known/openid-configuration";
-            |state| discovery::openid_configuration(&oauth::offer(&state.env))
+            discovery::openid_configuration(&oauth::offer(env))
         }
         "/.well-known/oauth-authorization-server" => {
             log.route = "/.well-known/oauth-authorization-server";
-            |state| discovery::authorization_server(&oauth::offer(&state.env))
+            discovery::authorization_server(&oauth::offer(env))
         }
-        "/.well-known/oauth-protected-resource" => {
-            log.route = "/.well-known/oauth-protected-resource";
-            |state| discovery::protected_resource(state.env.public_url.as_str(), &state.env.config.site.name)
+        PROTECTED_RESOURCE => {
+            log.route = PROTECTED_RESOURCE;
+            discovery::protected_resource(env.public_url.as_str(), &env.config.site.name)
         }
-        _ => {
-            log.route = "/.well-known/?";
-            return respond::json(StatusCode::NOT_FOUND, r#"{"error":"not_found"}"#);
-        }
+        path => match of_registered(state, path).await {
+            Ok(Some(document)) => {
+                log.route = "/.well-known/oauth-protected-resource/{path}";
+                document
+            }
+            Ok(None) => {
+                log.route = "/.well-known/?";
+                return respond::json(StatusCode::NOT_FOUND, r#"{"error":"not_found"}"#);
+            }
+            Err(error) => {
+                log.note_error(&error);
+                return error_response(&error, StatusCode::SERVICE_UNAVAILABLE);
+            }
+        },
     };
     match *request.method() {
-        Method::GET | Method::HEAD => public_document(&document(state)),
+        Method::GET | Method::HEAD => public_document(&document),
         Method::OPTIONS => HttpResponse::Ok().finish(),
         _ => {
             let mut response = respond::json(StatusCode::METHOD_NOT_ALLOWED, r#"{"error":"invalid_request"}"#);
@@ -137,4 +152,12 @@ fn document(state: &State, request: &HttpRequest, log: &mut RequestLog) -> HttpR
             response
         }
     }
+}
+
+/// The document of the registered resource that a well-known path names.
+async fn of_registered(state: &State, path: &str) -> Result<Option<Value>, AppError> {
+    let Some(path) = path.strip_prefix(PROTECTED_RESOURCE).filter(|path| path.starts_with('/')) else { return Ok(None) };
+    let issuer = state.env.public_url.as_str();
+    let known = state.resources().await?;
+    Ok(known.find(&format!("{issuer}{path}")).map(|resource| discovery::registered_resource(issuer, resource)))
 }

@@ -10,10 +10,12 @@ use crate::auth::identify::{self, Loaded};
 use crate::auth::lockout::Lockout;
 use crate::auth::{Credential, CredentialCache, Identity, Known, RequestFacts};
 use crate::cx::{Cx, Env};
+use crate::domain::resource::Resources;
 use crate::error::AppError;
 use crate::fetch::Fetcher;
 use crate::limits::Limits;
 use crate::oauth::introspect::IntrospectionCache;
+use crate::oauth::resources;
 use crate::store::{Conn, Db, Effects};
 
 /// What lives as long as the server.
@@ -81,6 +83,17 @@ impl State {
     ) -> Result<T, AppError> {
         let env = Arc::clone(&self.env);
         self.db.write(name, move |conn, effects| run(conn, effects, &env, &mut flow)).await
+    }
+
+    /// The registered resources: from memory, or read once.
+    ///
+    /// # Errors
+    /// Database errors.
+    pub async fn resources(&self) -> Result<Arc<Resources>, AppError> {
+        match self.env.resources.peek("") {
+            Some(known) => Ok(known),
+            None => self.lookup(|cx| Ok(resources::known(cx)?)).await,
+        }
     }
 
     /// Who is calling.

@@ -12,6 +12,7 @@ use super::error::{ErrorCode, ProtocolError, Stop};
 use super::grants::AUTHORIZATION_CODE;
 use super::params::Params;
 use super::redirect::ResponseMode;
+use super::resource::Target;
 use crate::domain::Scope;
 use crate::domain::client::Client;
 use crate::error::AppError;
@@ -19,6 +20,7 @@ use crate::error::AppError;
 /// The rest of a request, read.
 pub(super) struct Asking {
     pub scope: Scope,
+    pub target: Target,
     pub state: Option<String>,
     pub nonce: Option<String>,
     pub code_challenge: Option<String>,
@@ -53,11 +55,11 @@ pub(super) fn mode(params: &Params) -> Result<ResponseMode, ProtocolError> {
     }
 }
 
-/// Reads the rest of a request of `client`, whose `redirect_uri` is settled.
+/// Reads the rest of a request of `client` for `target`, whose `redirect_uri` is settled.
 ///
 /// # Errors
 /// What is wrong with it, for the client.
-pub(super) fn read(client: &Client, redirect_uri: &str, params: &Params) -> Result<Asking, Stop> {
+pub(super) fn read(client: &Client, redirect_uri: &str, params: &Params, target: Target) -> Result<Asking, Stop> {
     let mode = mode(params)?;
     let state = params.get("state")?;
     if params.get("request")?.is_some() {
@@ -103,9 +105,11 @@ pub(super) fn read(client: &Client, redirect_uri: &str, params: &Params) -> Resu
         .map(str::parse)
         .transpose()
         .map_err(|_| ProtocolError::invalid_request("max_age must be a number of seconds."))?;
+    // The machine's own scope has lost its order.
+    let scope = grantable(client, asked_scope.as_ref()).ok_or_else(|| scope_too_wide(client))?;
     Ok(Asking {
-        // The machine's own scope has lost its order.
-        scope: grantable(client, asked_scope.as_ref()).ok_or_else(|| scope_too_wide(client))?,
+        scope: target.grant(scope, asked_scope.is_some())?,
+        target,
         state: state.map(str::to_owned),
         nonce: params.get("nonce")?.map(str::to_owned),
         code_challenge: code_challenge.map(str::to_owned),

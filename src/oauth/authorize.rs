@@ -8,7 +8,7 @@ use super::asking::{self, Asking};
 use super::error::{ErrorCode, ProtocolError, Stop};
 use super::params::Params;
 use super::redirect::{Redirection, ResponseMode, To};
-use super::resource;
+use super::resource::{self, Target};
 use crate::audit::{self, AuditEvent};
 use crate::auth::Caller;
 use crate::cx::Cx;
@@ -16,6 +16,7 @@ use crate::domain::Instant;
 use crate::domain::Scope;
 use crate::domain::client::Client;
 use crate::domain::grant::{AuthorizationCode, CodeState};
+use crate::domain::resource::path_below;
 use crate::domain::scope::ADMIN_CREDENTIALS;
 use crate::error::AppError;
 use crate::secrets::{SecretHash, constant_time_eq, mint};
@@ -68,6 +69,18 @@ pub struct ConsentView {
     pub known: Scope,
     /// Whether an administrator vouches for the client; one that registered itself has nobody.
     pub verified: bool,
+    /// The resource it is about, unless that is the whole API of this server.
+    pub at: Option<ConsentedAt>,
+}
+
+/// A resource that a consent is for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConsentedAt {
+    pub uri: String,
+    /// What people call it, where it is registered.
+    pub title: Option<String>,
+    /// Whether it is no part of this server.
+    pub elsewhere: bool,
 }
 
 /// What a request may say; whatever else it says is neither read nor passed on.
@@ -198,8 +211,8 @@ fn answer(
     visitor: Option<&Visitor>,
     consent: Consent,
 ) -> Result<AuthorizeOutcome, Stop> {
-    let asking = asking::read(&bound.client, &bound.redirect_uri, &request.params)?;
-    resource::check(&request.params, cx.env.public_url.as_str())?;
+    let target = resource::wanted(cx, &request.params)?.unwrap_or(Target::Api);
+    let asking = asking::read(&bound.client, &bound.redirect_uri, &request.params, target)?;
     let Some(visitor) = visitor else { return need_login(cx, request, &asking, false) };
     let caller = &visitor.caller;
     if matches!(consent, Consent::Ask | Consent::Sent) && login_is_too_old(cx, request, &asking, visitor) {
@@ -216,11 +229,11 @@ fn answer(
             Err(ProtocolError::new(ErrorCode::AccessDenied, "The user denied the request.").into())
         }
         Consent::Sent | Consent::Allowed => {
-            remember(cx, request, bound, &asking.scope, caller)?;
+            remember(cx, request, bound, &asking, caller)?;
             issue(cx, bound, asking, visitor)
         }
         Consent::Ask => {
-            let known = consents::find_scope(cx.conn, caller.name(), &bound.client.client_id)?.unwrap_or_default();
+            let known = consents::find_scope(cx.conn, caller.name(), &bound.client.client_id, asking.target.key())?.unwrap_or_default();
             // A System Manager may trust an app for everybody, but not with what only Administrator has.
             let trusted = bound.client.skip_authorization && !caller.is_administrator();
             // Whoever can make credentials can do anything later: that is asked each time.
@@ -297,14 +310,27 @@ fn ask(
         scope: asking.scope.clone(),
         known,
         verified: bound.client.verified,
+        at: asking.target.key().map(|uri| ConsentedAt {
+            uri: uri.to_owned(),
+            title: match &asking.target {
+                Target::Registered(resource) => Some(resource.title.clone()),
+                Target::Api | Target::Path(_) => None,
+            },
+            elsewhere: path_below(uri, cx.env.public_url.as_str()).is_none(),
+        }),
     })))
 }
 
-fn remember(cx: &mut Cx, request: &AuthorizeRequest, bound: &Bound, scope: &Scope, caller: &Caller) -> Result<(), Stop> {
-    let (user, client_id) = (caller.name(), &bound.client.client_id);
-    let known = consents::find_scope(cx.conn, user, client_id)?.unwrap_or_default();
-    consents::replace_scope(cx.conn, cx.now, user, client_id, &known.union(scope))?;
-    let event = AuditEvent::Consented { user: user.to_owned(), client_id: client_id.clone(), scope: scope.to_string() };
+fn remember(cx: &mut Cx, request: &AuthorizeRequest, bound: &Bound, asking: &Asking, caller: &Caller) -> Result<(), Stop> {
+    let (user, client_id, resource) = (caller.name(), &bound.client.client_id, asking.target.key());
+    let known = consents::find_scope(cx.conn, user, client_id, resource)?.unwrap_or_default();
+    consents::replace_scope(cx.conn, cx.now, user, client_id, resource, &known.union(&asking.scope))?;
+    let event = AuditEvent::Consented {
+        user: user.to_owned(),
+        client_id: client_id.clone(),
+        scope: asking.scope.to_string(),
+        resource: resource.map(str::to_owned),
+    };
     audit::record(cx, request.ip.as_deref(), &event)?;
     Ok(())
 }
@@ -317,6 +343,7 @@ fn issue(cx: &mut Cx, bound: &Bound, asking: Asking, visitor: &Visitor) -> Resul
         user: visitor.caller.name().to_owned(),
         redirect_uri: bound.redirect_uri.clone(),
         redirect_uri_sent: bound.sent,
+        resource: asking.target.key().map(str::to_owned),
         scope: asking.scope,
         nonce: asking.nonce,
         code_challenge: asking.code_challenge,

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::client_auth::{self, Legacy};
 use super::error::{ErrorCode, ProtocolError, Stop};
 use super::params::Params;
+use super::resources;
 use crate::auth::Caller;
 use crate::cx::Cx;
 use crate::domain::Instant;
@@ -61,7 +62,8 @@ pub fn introspect(cx: &mut Cx, request: &IntrospectRequest, caller: Option<&Call
 /// Whose tokens the asker may see.
 enum Sight {
     Everything,
-    OwnTokensOf(String),
+    /// A client's own, and those for resources that name it.
+    Client(String),
 }
 
 fn run(cx: &mut Cx, request: &IntrospectRequest, caller: Option<&Caller>) -> Result<Reply, Stop> {
@@ -71,7 +73,10 @@ fn run(cx: &mut Cx, request: &IntrospectRequest, caller: Option<&Caller>) -> Res
     // A hint is only a hint; hashes of both kinds never meet.
     params.get("token_type_hint")?;
     let Some(live) = find_live(cx, presented)? else { return Ok(inactive()) };
-    if matches!(&sight, Sight::OwnTokensOf(client_id) if *client_id != live.client_id) {
+    if let Sight::Client(client_id) = &sight
+        && *client_id != live.client_id
+        && !introspects(cx, client_id, &live)?
+    {
         return Ok(inactive());
     }
     let Some(client) = clients::find_client(cx.conn, &live.client_id)? else { return Ok(inactive()) };
@@ -90,6 +95,7 @@ fn run(cx: &mut Cx, request: &IntrospectRequest, caller: Option<&Caller>) -> Res
     }
     body.insert("iss".into(), cx.env.public_url.as_str().into());
     body.insert("iat".into(), live.issued_at.unix().into());
+    body.insert("aud".into(), live.resource.as_deref().unwrap_or(cx.env.public_url.as_str()).into());
     body.insert("username".into(), user.name.into());
     if live.is_access {
         body.insert("token_type".into(), "Bearer".into());
@@ -111,8 +117,16 @@ fn sight(cx: &mut Cx, request: &IntrospectRequest, caller: Option<&Caller>) -> R
     }
     Ok(match known.client.is_resource_server {
         true => Sight::Everything,
-        false => Sight::OwnTokensOf(known.client.client_id),
+        false => Sight::Client(known.client.client_id),
     })
+}
+
+/// Whether a token is for a resource whose tokens this client introspects. Access tokens only: a resource that took a
+/// refresh token for one would open to what it was never meant to see.
+fn introspects(cx: &mut Cx, client_id: &str, live: &Live) -> Result<bool, StoreError> {
+    let Some(uri) = live.resource.as_deref().filter(|_| live.is_access) else { return Ok(false) };
+    let known = resources::known(cx)?;
+    Ok(known.find(uri).is_some_and(|resource| resource.introspecting_client.as_deref() == Some(client_id)))
 }
 
 fn inactive() -> Reply {
@@ -176,6 +190,7 @@ struct Live {
     client_id: String,
     user: String,
     scope: Scope,
+    resource: Option<String>,
     issued_at: Instant,
     expires_at: Instant,
     is_access: bool,
@@ -189,6 +204,7 @@ fn find_live(cx: &mut Cx, presented: &str) -> Result<Option<Live>, StoreError> {
             client_id: token.client_id,
             user: token.user,
             scope: token.scope,
+            resource: token.resource,
             issued_at: token.issued_at,
             expires_at: token.expires_at,
             is_access: true,
@@ -202,6 +218,7 @@ fn find_live(cx: &mut Cx, presented: &str) -> Result<Option<Live>, StoreError> {
             client_id: found.grant.client_id,
             user: found.grant.user,
             scope: found.grant.scope,
+            resource: found.grant.resource,
             issued_at: found.token.issued_at,
             expires_at: end,
             is_access: false,

@@ -8,7 +8,7 @@ use crate::domain::token::{AccessToken, RefreshState, RefreshToken};
 use crate::secrets::{SecretHash, mint};
 use crate::store::{StoreError, epochs, grants, tokens};
 
-/// Keeps an access token.
+/// Keeps an access token for a resource (`None`: this server's own API).
 pub(super) fn keep_access(
     cx: &mut Cx,
     token: &str,
@@ -16,6 +16,7 @@ pub(super) fn keep_access(
     client_id: &str,
     user: &str,
     scope: &Scope,
+    resource: Option<&str>,
 ) -> Result<(), StoreError> {
     let row = AccessToken {
         id: mint::id(cx.now),
@@ -23,6 +24,7 @@ pub(super) fn keep_access(
         client_id: client_id.to_owned(),
         user: user.to_owned(),
         scope: scope.clone(),
+        resource: resource.map(str::to_owned),
         issued_at: cx.now,
         expires_at: cx.now.plus(cx.env.config.oauth.access_token()),
         revoked: false,

@@ -1,5 +1,5 @@
 //! The OAuth 2.0 authorization server: `authorize`, the token endpoint and its grants, revocation,
-//! introspection, and the registry of clients.
+//! introspection, and the registries of clients and of resources.
 //!
 //! The only room that names `oxide_auth`, whose state machines run over our own store
 //! (`endpoint`). Knows neither HTTP nor HTML nor Frappe: requests come in as [`Params`], outcomes
@@ -21,6 +21,7 @@ mod params;
 pub mod redirect;
 pub mod register;
 mod resource;
+pub mod resources;
 pub mod revoke;
 pub mod token;
 

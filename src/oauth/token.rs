@@ -6,7 +6,6 @@ use super::client_auth::{self, Legacy};
 use super::error::{ErrorCode, ProtocolError, Stop};
 use super::grants::{GRANTS, GrantType};
 use super::params::Params;
-use super::resource;
 use crate::cx::Cx;
 use crate::domain::limit::Limit;
 use crate::domain::{Instant, Scope};
@@ -104,6 +103,5 @@ fn issue(cx: &mut Cx, request: &TokenRequest) -> Result<TokenReply, Stop> {
     if !known.client.may(grant.name) {
         return Err(ProtocolError::new(ErrorCode::UnauthorizedClient, format!("This client may not use {}.", grant.name)).into());
     }
-    resource::check(&request.params, cx.env.public_url.as_str())?;
     (grant.run)(cx, request, &known)
 }

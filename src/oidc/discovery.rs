@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::claims::CLAIMS;
 use crate::domain::client::SigningAlgorithm;
+use crate::domain::resource::Resource;
 use crate::domain::scope::{ADMIN_CREDENTIALS, ALL, IDENTITY};
 
 /// Where the OAuth endpoints are, below the issuer. Frappe's names.
@@ -85,6 +86,21 @@ pub fn protected_resource(issuer: &str, name: &str) -> Value {
         "bearer_methods_supported": ["header"],
         "resource_name": name,
     })
+}
+
+/// `/.well-known/oauth-protected-resource/…` of a registered resource below the issuer.
+pub fn registered_resource(issuer: &str, resource: &Resource) -> Value {
+    let mut document = json!({
+        "resource": resource.uri,
+        "authorization_servers": [issuer],
+        "bearer_methods_supported": ["header"],
+        "resource_name": resource.title,
+    });
+    // Without scopes of its own there is nothing to say: which of ours mean something there is not known here.
+    if !resource.scope.is_empty() {
+        document["scopes_supported"] = resource.scope.words().collect();
+    }
+    document
 }
 
 /// The scope words that exist on every site. Those that name a doctype or a method are beyond listing.

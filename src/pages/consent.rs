@@ -19,6 +19,8 @@ pub struct ConsentView {
     pub tos_uri: Option<WebLink>,
     pub policy_uri: Option<WebLink>,
     // What for.
+    /// Where the permissions hold, unless that is this site as a whole.
+    pub at: Option<Place>,
     pub scopes: Vec<ScopeLine>,
     /// The scope as it was asked for, for those who want the exact words.
     pub scope_text: String,
@@ -32,6 +34,27 @@ pub struct ConsentView {
     // What is posted.
     pub pending_id: String,
     pub csrf_token: String,
+}
+
+/// A resource, as far as a user can judge it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A part of this site, by its path, and what it is called where it has a name.
+    Here { title: Option<String>, path: String },
+    /// Somebody else's, by host and path.
+    Elsewhere { title: String, place: String },
+}
+
+impl Place {
+    /// Reads it off a resource's URL.
+    pub fn of(uri: &str, title: Option<String>, elsewhere: bool) -> Self {
+        let place = uri.split_once("://").map_or(uri, |(_, place)| place);
+        let path = place.find('/').map_or("/", |at| &place[at..]);
+        match elsewhere {
+            true => Self::Elsewhere { title: title.unwrap_or_else(|| place.to_owned()), place: place.to_owned() },
+            false => Self::Here { title, path: path.to_owned() },
+        }
+    }
 }
 
 /// Where the answer goes, as far as a user can judge it.

@@ -32,7 +32,7 @@ mod scope_lines;
 #[cfg(test)]
 mod tests;
 
-pub use consent::{ConsentView, Destination};
+pub use consent::{ConsentView, Destination, Place};
 pub use display::WebLink;
 pub(crate) use display::filters;
 pub use error::ErrorView;
@@ -42,7 +42,7 @@ pub use login::LoginView;
 pub use logout::LogoutView;
 pub use message::{MessageLink, MessageView};
 pub use routes::{csrf_token, error_page, handle, local_path, page};
-pub use scope_lines::{ScopeLine, Weight, scope_lines};
+pub use scope_lines::{ScopeLine, Weight, scope_lines, scope_lines_elsewhere};
 
 /// Where the forms of these pages post to.
 pub mod paths {

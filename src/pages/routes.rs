@@ -133,6 +133,7 @@ fn failure(state: &State, error: &AppError) -> HttpResponse {
         }
         AppError::InvalidData(text) => error_page(state, StatusCode::BAD_REQUEST, "Invalid Request", text, "Go back and try again."),
         AppError::MalformedCredentials
+        | AppError::WrongResource
         | AppError::LoginRefused(_)
         | AppError::InsufficientScope { .. }
         | AppError::NotPermitted(_)

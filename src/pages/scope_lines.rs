@@ -1,7 +1,7 @@
 //! Scopes in plain words. A new scope word needs a line here: what nobody can read, nobody can consent to.
 
 use crate::domain::Scope;
-use crate::domain::scope::{ADMIN_CREDENTIALS, ALL};
+use crate::domain::scope::{ADMIN_CREDENTIALS, ALL, IDENTITY};
 
 /// One thing an app asks to be allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +67,16 @@ pub fn scope_lines(scope: &Scope, doctype_label: impl Fn(&str) -> Option<String>
     scope.words().filter_map(one).collect()
 }
 
+/// [`scope_lines`] for another resource than this server: what identity means is the same everywhere, any other word
+/// means what it means there, whatever it would mean here.
+pub fn scope_lines_elsewhere(scope: &Scope) -> Vec<ScopeLine> {
+    let line = |word: &str| match IDENTITY.contains(&word) {
+        true => scope_lines(&scope.only(|known| known == word), |_| None),
+        false => vec![ScopeLine { title: format!("use “{word}”"), detail: None, weight: Weight::Ordinary }],
+    };
+    scope.words().flat_map(line).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,6 +108,14 @@ mod tests {
         assert_eq!(titles("read:todo write:todo").len(), 1);
         assert_eq!(titles("read write:todo").len(), 2, "reading everything does not include writing one");
         assert_eq!(titles("all admin:credentials").len(), 2);
+    }
+
+    #[test]
+    fn elsewhere_no_word_of_this_server_is_explained_or_left_out() {
+        let lines = scope_lines_elsewhere(&Scope::parse("email all read admin:credentials").expect("valid"));
+        let titles: Vec<&str> = lines.iter().map(|line| line.title.as_str()).collect();
+        assert_eq!(titles, ["see your e-mail address", "use “all”", "use “read”", "use “admin:credentials”"]);
+        assert!(lines.iter().all(|line| line.detail.is_none()));
     }
 
     #[test]

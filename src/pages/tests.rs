@@ -38,6 +38,11 @@ fn pages(text: &str) -> Vec<(&'static str, String)> {
             client_uri: WebLink::new(&format!("https://app.example/?{}", text())),
             tos_uri: WebLink::new(&format!("https://app.example/#{}", text())),
             policy_uri: WebLink::new(&text()),
+            at: Some(if verified {
+                Place::Elsewhere { title: text(), place: text() }
+            } else {
+                Place::Here { title: Some(text()), path: text() }
+            }),
             scopes,
             scope_text: text(),
             legacy_no_pkce: !verified,
@@ -171,6 +176,7 @@ fn consent_shows_who_asks_what_for_and_for_whom() {
         client_uri: None,
         tos_uri: None,
         policy_uri: None,
+        at: Some(Place::of("https://mcp.example:8443/tools", Some("Tool Box".into()), true)),
         scopes: scope_lines(&Scope::parse("openid all admin:credentials").expect("valid"), |_| None),
         scope_text: "openid all admin:credentials".into(),
         legacy_no_pkce: true,
@@ -185,6 +191,9 @@ fn consent_shows_who_asks_what_for_and_for_whom() {
         "Tally",
         "tally.example",
         "Not verified",
+        "Tool Box",
+        "mcp.example:8443/tools",
+        "That is not Site itself",
         "Older login",
         "Careful:",
         "Ada Agent",

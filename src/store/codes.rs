@@ -16,14 +16,14 @@ const SPENT: &str = "spent";
 
 type CodeRow = (
     (String, String, String, String, bool, String),
-    (Option<String>, Option<String>, NaiveDateTime, NaiveDateTime, NaiveDateTime),
+    (Option<String>, Option<String>, Option<String>, NaiveDateTime, NaiveDateTime, NaiveDateTime),
     (String, Option<NaiveDateTime>, Option<String>),
     bool,
 );
 
 fn to_domain((bound, detail, state, user_enabled): CodeRow) -> Result<(AuthorizationCode, bool), StoreError> {
     let (id, client_id, user, redirect_uri, redirect_uri_sent, scopes) = bound;
-    let (nonce, code_challenge, auth_time, created, expires_at) = detail;
+    let (resource, nonce, code_challenge, auth_time, created, expires_at) = detail;
     let state = match (state.0.as_str(), state.1) {
         (ISSUED, _) => CodeState::Issued,
         (SPENT, Some(at)) => CodeState::Spent { at: Instant::new(at), grant_id: state.2 },
@@ -36,6 +36,7 @@ fn to_domain((bound, detail, state, user_enabled): CodeRow) -> Result<(Authoriza
         redirect_uri,
         redirect_uri_sent,
         scope: Scope::parse(&scopes).map_err(StoreError::corrupt)?,
+        resource,
         nonce,
         code_challenge,
         auth_time: Instant::new(auth_time),
@@ -56,7 +57,7 @@ pub fn find_by_hash(conn: &mut Conn, hash: &SecretHash) -> Result<Option<(Author
         .filter(codes::code_hash.eq(hash.to_text()))
         .select((
             (codes::id, codes::client_id, codes::user_name, codes::redirect_uri, codes::redirect_uri_sent, codes::scopes),
-            (codes::nonce, codes::code_challenge, codes::auth_time, codes::created, codes::expires_at),
+            (codes::resource, codes::nonce, codes::code_challenge, codes::auth_time, codes::created, codes::expires_at),
             (codes::state, codes::spent_at, codes::grant_id),
             users::enabled,
         ))
@@ -79,6 +80,7 @@ pub fn insert_code(conn: &mut Conn, code: &AuthorizationCode, hash: &SecretHash)
             codes::redirect_uri.eq(&code.redirect_uri),
             codes::redirect_uri_sent.eq(code.redirect_uri_sent),
             codes::scopes.eq(code.scope.to_string()),
+            codes::resource.eq(code.resource.as_deref()),
             codes::nonce.eq(code.nonce.as_deref()),
             codes::code_challenge.eq(code.code_challenge.as_deref()),
             codes::auth_time.eq(code.auth_time.naive_utc()),

@@ -1,4 +1,5 @@
-//! Remembered consent: what a user already allowed a client.
+//! Remembered consent: what a user already allowed a client, per resource. Here `None` is this
+//! server's own API, which the table keeps as the empty text.
 
 use diesel::prelude::*;
 use diesel::sql_types::{Text, Timestamp};
@@ -7,27 +8,41 @@ use super::schema::oauth_consents;
 use super::{Conn, StoreError};
 use crate::domain::{Instant, Scope};
 
-/// What a user already allowed a client, if anything.
+/// How the table writes a resource: a primary key has no NULL.
+fn key(resource: Option<&str>) -> &str {
+    resource.unwrap_or_default()
+}
+
+/// What a user already allowed a client at a resource, if anything.
 ///
 /// # Errors
 /// [`StoreError`] from the database.
-pub fn find_scope(conn: &mut Conn, user: &str, client_id: &str) -> Result<Option<Scope>, StoreError> {
-    let text: Option<String> = oauth_consents::table.find((user, client_id)).select(oauth_consents::scopes).get_result(conn).optional()?;
+pub fn find_scope(conn: &mut Conn, user: &str, client_id: &str, resource: Option<&str>) -> Result<Option<Scope>, StoreError> {
+    let text: Option<String> =
+        oauth_consents::table.find((user, client_id, key(resource))).select(oauth_consents::scopes).get_result(conn).optional()?;
     text.map(|text| Scope::parse(&text).map_err(StoreError::corrupt)).transpose()
 }
 
-/// Remembers what a user allows a client from now on.
+/// Remembers what a user allows a client at a resource from now on.
 ///
 /// # Errors
 /// [`StoreError`] from the database.
-pub fn replace_scope(conn: &mut Conn, now: Instant, user: &str, client_id: &str, scope: &Scope) -> Result<(), StoreError> {
+pub fn replace_scope(
+    conn: &mut Conn,
+    now: Instant,
+    user: &str,
+    client_id: &str,
+    resource: Option<&str>,
+    scope: &Scope,
+) -> Result<(), StoreError> {
     // Raw because diesel's two-backend connection has no ON CONFLICT; both databases read `$1`.
     diesel::sql_query(
-        "INSERT INTO oauth_consents (user_name, client_id, scopes, created, modified) VALUES ($1, $2, $3, $4, $5) \
-         ON CONFLICT (user_name, client_id) DO UPDATE SET scopes = excluded.scopes, modified = excluded.modified",
+        "INSERT INTO oauth_consents (user_name, client_id, resource, scopes, created, modified) VALUES ($1, $2, $3, $4, $5, $6) \
+         ON CONFLICT (user_name, client_id, resource) DO UPDATE SET scopes = excluded.scopes, modified = excluded.modified",
     )
     .bind::<Text, _>(user)
     .bind::<Text, _>(client_id)
+    .bind::<Text, _>(key(resource))
     .bind::<Text, _>(scope.to_string())
     .bind::<Timestamp, _>(now.naive_utc())
     .bind::<Timestamp, _>(now.naive_utc())
@@ -35,15 +50,16 @@ pub fn replace_scope(conn: &mut Conn, now: Instant, user: &str, client_id: &str,
     Ok(())
 }
 
-/// Forgets what a user allowed a client. Returns whether there was anything.
+/// Forgets what a user allowed a client, at every resource. Returns whether there was anything.
 ///
 /// # Errors
 /// [`StoreError`] from the database.
 pub fn revoke_consent(conn: &mut Conn, user: &str, client_id: &str) -> Result<bool, StoreError> {
-    Ok(diesel::delete(oauth_consents::table.find((user, client_id))).execute(conn)? == 1)
+    let target = oauth_consents::table.filter(oauth_consents::user_name.eq(user).and(oauth_consents::client_id.eq(client_id)));
+    Ok(diesel::delete(target).execute(conn)? > 0)
 }
 
-/// Forgets what anybody allowed a client. Returns how many had.
+/// Forgets what anybody allowed a client. Returns how many consents there were.
 ///
 /// # Errors
 /// [`StoreError`] from the database.
@@ -51,17 +67,43 @@ pub fn revoke_consents_of_client(conn: &mut Conn, client_id: &str) -> Result<usi
     Ok(diesel::delete(oauth_consents::table.filter(oauth_consents::client_id.eq(client_id))).execute(conn)?)
 }
 
-/// What a user allowed any client, as (client id, scope, when it was last changed), newest first.
+/// Forgets what anybody allowed any client at a resource. Returns how many consents there were.
 ///
 /// # Errors
 /// [`StoreError`] from the database.
-pub fn list_of_user(conn: &mut Conn, user: &str) -> Result<Vec<(String, Scope, Instant)>, StoreError> {
-    let rows: Vec<(String, String, chrono::NaiveDateTime)> = oauth_consents::table
+pub fn revoke_consents_of_resource(conn: &mut Conn, resource: &str) -> Result<usize, StoreError> {
+    Ok(diesel::delete(oauth_consents::table.filter(oauth_consents::resource.eq(resource))).execute(conn)?)
+}
+
+/// What a user allowed a client at one resource.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Consent {
+    pub client_id: String,
+    /// `None` for this server's own API.
+    pub resource: Option<String>,
+    pub scope: Scope,
+    /// When it was last changed.
+    pub modified: Instant,
+}
+
+/// What a user allowed any client, newest first; a client may be there once per resource.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn list_of_user(conn: &mut Conn, user: &str) -> Result<Vec<Consent>, StoreError> {
+    let rows: Vec<(String, String, String, chrono::NaiveDateTime)> = oauth_consents::table
         .filter(oauth_consents::user_name.eq(user))
         .order(oauth_consents::modified.desc())
-        .select((oauth_consents::client_id, oauth_consents::scopes, oauth_consents::modified))
+        .select((oauth_consents::client_id, oauth_consents::resource, oauth_consents::scopes, oauth_consents::modified))
         .load(conn)?;
     rows.into_iter()
-        .map(|(client_id, scopes, modified)| Ok((client_id, Scope::parse(&scopes).map_err(StoreError::corrupt)?, Instant::new(modified))))
+        .map(|(client_id, resource, scopes, modified)| {
+            Ok(Consent {
+                client_id,
+                resource: (!resource.is_empty()).then_some(resource),
+                scope: Scope::parse(&scopes).map_err(StoreError::corrupt)?,
+                modified: Instant::new(modified),
+            })
+        })
         .collect()
 }

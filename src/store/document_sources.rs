@@ -159,6 +159,23 @@ const SOURCES: &[Source] = &[
         ],
     },
     Source {
+        doctype: "OAuth Resource",
+        table: "oauth_resources",
+        columns: &[
+            ("name", Same("d.name")),
+            ("owner", Same("d.owner")),
+            ("creation", Same("d.creation")),
+            ("modified", Same("d.modified")),
+            ("modified_by", Same("d.modified_by")),
+            ("docstatus", ZERO),
+            ("idx", ZERO),
+            ("resource", Same("d.resource")),
+            ("resource_name", Same("d.resource_name")),
+            ("scopes", Same("d.scopes")),
+            ("introspecting_client", Same("d.introspecting_client")),
+        ],
+    },
+    Source {
         doctype: "OAuth Bearer Token",
         table: "oauth_access_tokens",
         columns: &[
@@ -172,6 +189,7 @@ const SOURCES: &[Source] = &[
             ("client", Same("d.client_id")),
             ("user", Same("d.user_name")),
             ("scopes", Same("d.scopes")),
+            ("resource", Same("d.resource")),
             ("expiration_time", Same("d.expires_at")),
             (
                 "expires_in",

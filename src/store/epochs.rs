@@ -123,14 +123,18 @@ impl<V: Send + Sync + 'static> EpochCache<V> {
         Self { entries: moka::sync::Cache::new(capacity), epochs, subject }
     }
 
+    /// The value under a key, if it is in memory and right.
+    pub fn peek(&self, key: &str) -> Option<Arc<V>> {
+        let (as_of, value) = self.entries.get(key)?;
+        self.epochs.is_current((self.subject)(&value), as_of).then_some(value)
+    }
+
     /// The value under a key, from memory or else by `load`.
     ///
     /// # Errors
     /// Whatever `load` returns.
     pub fn find<E>(&self, key: &str, load: impl FnOnce() -> Result<Option<V>, E>) -> Result<Option<Arc<V>>, E> {
-        if let Some((as_of, value)) = self.entries.get(key)
-            && self.epochs.is_current((self.subject)(&value), as_of)
-        {
+        if let Some(value) = self.peek(key) {
             return Ok(Some(value));
         }
         // Read before the SELECT: whatever changes after this makes the entry stale.

@@ -8,14 +8,15 @@ use super::{Conn, StoreError};
 use crate::domain::grant::Grant;
 use crate::domain::{Instant, Scope};
 
-type GrantRow = (String, String, String, String, NaiveDateTime, NaiveDateTime, NaiveDateTime, Option<NaiveDateTime>);
+type GrantRow = (String, String, String, String, Option<String>, NaiveDateTime, NaiveDateTime, NaiveDateTime, Option<NaiveDateTime>);
 
-fn to_domain((id, user, client_id, scopes, auth_time, created, expires_at, revoked_at): GrantRow) -> Result<Grant, StoreError> {
+fn to_domain((id, user, client_id, scopes, resource, auth_time, created, expires_at, revoked_at): GrantRow) -> Result<Grant, StoreError> {
     Ok(Grant {
         id,
         user,
         client_id,
         scope: Scope::parse(&scopes).map_err(StoreError::corrupt)?,
+        resource,
         created: Instant::new(created),
         expires_at: Instant::new(expires_at),
         revoked: revoked_at.is_some(),
@@ -34,6 +35,7 @@ pub fn insert_grant(conn: &mut Conn, grant: &Grant) -> Result<(), StoreError> {
             oauth_grants::user_name.eq(&grant.user),
             oauth_grants::client_id.eq(&grant.client_id),
             oauth_grants::scopes.eq(grant.scope.to_string()),
+            oauth_grants::resource.eq(grant.resource.as_deref()),
             oauth_grants::auth_time.eq(grant.auth_time.naive_utc()),
             oauth_grants::created.eq(grant.created.naive_utc()),
             oauth_grants::expires_at.eq(grant.expires_at.naive_utc()),
@@ -55,6 +57,7 @@ pub fn list_live_of_user(conn: &mut Conn, now: Instant, user: &str) -> Result<Ve
             oauth_grants::user_name,
             oauth_grants::client_id,
             oauth_grants::scopes,
+            oauth_grants::resource,
             oauth_grants::auth_time,
             oauth_grants::created,
             oauth_grants::expires_at,

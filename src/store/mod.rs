@@ -32,6 +32,7 @@ pub mod documents;
 pub mod durable;
 pub mod grants;
 pub mod installation;
+pub mod oauth_resources;
 pub mod roles;
 pub mod sessions;
 pub mod signing_keys;

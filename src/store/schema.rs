@@ -166,9 +166,10 @@ diesel::table! {
 }
 
 diesel::table! {
-    oauth_consents (user_name, client_id) {
+    oauth_consents (user_name, client_id, resource) {
         user_name -> Text,
         client_id -> Text,
+        resource -> Text,
         scopes -> Text,
         created -> Timestamp,
         modified -> Timestamp,
@@ -185,6 +186,7 @@ diesel::table! {
         created -> Timestamp,
         expires_at -> Timestamp,
         revoked_at -> Nullable<Timestamp>,
+        resource -> Nullable<Text>,
     }
 }
 
@@ -205,6 +207,7 @@ diesel::table! {
         state -> Text,
         spent_at -> Nullable<Timestamp>,
         grant_id -> Nullable<Text>,
+        resource -> Nullable<Text>,
     }
 }
 
@@ -219,6 +222,7 @@ diesel::table! {
         created -> Timestamp,
         expires_at -> Timestamp,
         revoked_at -> Nullable<Timestamp>,
+        resource -> Nullable<Text>,
     }
 }
 
@@ -231,6 +235,21 @@ diesel::table! {
         expires_at -> Timestamp,
         spent_at -> Nullable<Timestamp>,
         spent_scopes -> Nullable<Text>,
+        spent_resource -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    oauth_resources (name) {
+        name -> Text,
+        resource -> Text,
+        resource_name -> Text,
+        scopes -> Text,
+        introspecting_client -> Nullable<Text>,
+        owner -> Text,
+        creation -> Timestamp,
+        modified -> Timestamp,
+        modified_by -> Text,
     }
 }
 
@@ -298,6 +317,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     oauth_authorization_codes,
     oauth_access_tokens,
     oauth_refresh_tokens,
+    oauth_resources,
     signing_keys,
     credential_epochs,
     audit_log,

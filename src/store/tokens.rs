@@ -21,6 +21,7 @@ type AccessRow = (
     String,
     String,
     String,
+    Option<String>,
     NaiveDateTime,
     NaiveDateTime,
     Option<NaiveDateTime>,
@@ -29,7 +30,7 @@ type AccessRow = (
 );
 
 fn to_access(row: AccessRow) -> Result<AccessToken, StoreError> {
-    let (id, grant_id, client_id, user, scopes, created, expires_at, revoked_at, family, family_revoked_at) = row;
+    let (id, grant_id, client_id, user, scopes, resource, created, expires_at, revoked_at, family, family_revoked_at) = row;
     // A family that is gone cannot vouch for its tokens any more.
     let family_ended = grant_id.is_some() && (family.is_none() || family_revoked_at.is_some());
     Ok(AccessToken {
@@ -38,6 +39,7 @@ fn to_access(row: AccessRow) -> Result<AccessToken, StoreError> {
         client_id,
         user,
         scope: Scope::parse(&scopes).map_err(StoreError::corrupt)?,
+        resource,
         issued_at: Instant::new(created),
         expires_at: Instant::new(expires_at),
         revoked: revoked_at.is_some() || family_ended,
@@ -59,6 +61,7 @@ pub fn find_access_by_hash(conn: &mut Conn, hash: &SecretHash) -> Result<Option<
             oauth_access_tokens::client_id,
             oauth_access_tokens::user_name,
             oauth_access_tokens::scopes,
+            oauth_access_tokens::resource,
             oauth_access_tokens::created,
             oauth_access_tokens::expires_at,
             oauth_access_tokens::revoked_at,
@@ -103,6 +106,7 @@ pub fn insert_access(conn: &mut Conn, token: &AccessToken, hash: &SecretHash) ->
             oauth_access_tokens::client_id.eq(&token.client_id),
             oauth_access_tokens::user_name.eq(&token.user),
             oauth_access_tokens::scopes.eq(token.scope.to_string()),
+            oauth_access_tokens::resource.eq(token.resource.as_deref()),
             oauth_access_tokens::created.eq(token.issued_at.naive_utc()),
             oauth_access_tokens::expires_at.eq(token.expires_at.naive_utc()),
         ))
@@ -181,28 +185,30 @@ pub struct RefreshTokenWithGrant {
 }
 
 type RefreshRow = (
-    (String, String, NaiveDateTime, NaiveDateTime, Option<NaiveDateTime>, Option<String>),
-    (String, String, String, NaiveDateTime, NaiveDateTime, NaiveDateTime, Option<NaiveDateTime>),
+    (String, String, NaiveDateTime, NaiveDateTime, Option<NaiveDateTime>, Option<String>, Option<String>),
+    (String, String, String, Option<String>, NaiveDateTime, NaiveDateTime, NaiveDateTime, Option<NaiveDateTime>),
     bool,
 );
 
 fn to_refresh((token, grant, user_enabled): RefreshRow) -> Result<RefreshTokenWithGrant, StoreError> {
-    let (id, grant_id, created, expires_at, spent_at, spent_scopes) = token;
+    let (id, grant_id, created, expires_at, spent_at, spent_scopes, spent_resource) = token;
     let state = match spent_at {
         None => RefreshState::Live,
         Some(at) => RefreshState::Spent {
             at: Instant::new(at),
             scope: Scope::parse(spent_scopes.as_deref().unwrap_or_default()).map_err(StoreError::corrupt)?,
+            resource: spent_resource,
         },
     };
     let token =
         RefreshToken { id, grant_id: grant_id.clone(), issued_at: Instant::new(created), expires_at: Instant::new(expires_at), state };
-    let (user, client_id, scopes, auth_time, created, expires_at, revoked_at) = grant;
+    let (user, client_id, scopes, resource, auth_time, created, expires_at, revoked_at) = grant;
     let grant = Grant {
         id: grant_id,
         user,
         client_id,
         scope: Scope::parse(&scopes).map_err(StoreError::corrupt)?,
+        resource,
         created: Instant::new(created),
         expires_at: Instant::new(expires_at),
         revoked: revoked_at.is_some(),
@@ -228,11 +234,13 @@ pub fn find_refresh_by_hash(conn: &mut Conn, hash: &SecretHash) -> Result<Option
                 oauth_refresh_tokens::expires_at,
                 oauth_refresh_tokens::spent_at,
                 oauth_refresh_tokens::spent_scopes,
+                oauth_refresh_tokens::spent_resource,
             ),
             (
                 oauth_grants::user_name,
                 oauth_grants::client_id,
                 oauth_grants::scopes,
+                oauth_grants::resource,
                 oauth_grants::auth_time,
                 oauth_grants::created,
                 oauth_grants::expires_at,
@@ -262,14 +270,18 @@ pub fn insert_refresh(conn: &mut Conn, token: &RefreshToken, hash: &SecretHash) 
     Ok(())
 }
 
-/// Spends a refresh token for `scope`. Of any number of callers exactly one gets `true`.
+/// Spends a refresh token for `scope` at `resource`. Of any number of callers exactly one gets `true`.
 ///
 /// # Errors
 /// [`StoreError`] from the database.
-pub fn consume_refresh(conn: &mut Conn, now: Instant, id: &str, scope: &Scope) -> Result<bool, StoreError> {
+pub fn consume_refresh(conn: &mut Conn, now: Instant, id: &str, scope: &Scope, resource: Option<&str>) -> Result<bool, StoreError> {
     let target = oauth_refresh_tokens::table.filter(oauth_refresh_tokens::id.eq(id).and(oauth_refresh_tokens::spent_at.is_null()));
     let changed = diesel::update(target)
-        .set((oauth_refresh_tokens::spent_at.eq(now.naive_utc()), oauth_refresh_tokens::spent_scopes.eq(scope.to_string())))
+        .set((
+            oauth_refresh_tokens::spent_at.eq(now.naive_utc()),
+            oauth_refresh_tokens::spent_scopes.eq(scope.to_string()),
+            oauth_refresh_tokens::spent_resource.eq(resource),
+        ))
         .execute(conn)?;
     Ok(changed == 1)
 }

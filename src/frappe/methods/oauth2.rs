@@ -143,7 +143,11 @@ async fn consent_page(state: &State, visitor: &Visitor, request: &AuthorizeReque
         client_uri: link(&client.client_uri),
         tos_uri: link(&client.tos_uri),
         policy_uri: link(&client.policy_uri),
-        scopes: scope_lines(state, &view.scope),
+        scopes: match &view.at {
+            Some(at) if at.elsewhere => pages::scope_lines_elsewhere(&view.scope),
+            _ => scope_lines(state, &view.scope),
+        },
+        at: view.at.map(|at| pages::Place::of(&at.uri, at.title, at.elsewhere)),
         scope_text: view.scope.to_string(),
         legacy_no_pkce: client.legacy_no_pkce,
         user_full_name: user.full_name.clone(),

@@ -20,6 +20,7 @@ use crate::oauth::endpoint::{Aside, Asked, SettledClient, oxide_grant, oxide_iss
 use crate::oauth::error::{ErrorCode, ProtocolError, Stop};
 use crate::oauth::grants::{AUTHORIZATION_CODE, REFRESH_TOKEN};
 use crate::oauth::issued::{end_family, invalid_grant, keep_access, keep_refresh};
+use crate::oauth::resource::{self, Target};
 use crate::oauth::token::{TokenReply, TokenRequest};
 use crate::oidc::id_token::{self, UnsignedIdToken};
 use crate::secrets::{SecretHash, constant_time_eq, hash, mint};
@@ -36,8 +37,18 @@ pub(super) fn run(cx: &mut Cx, request: &TokenRequest, known: &KnownClient) -> R
     // Found first: the machine calls an unknown code an `invalid_request`, and wants a redirect URI before it asks for the code.
     let (code, user_enabled) = codes::find_by_hash(cx.conn, &SecretHash::of(presented))?.ok_or_else(|| invalid_grant("unknown code"))?;
     let bound_redirect = code.redirect_uri.clone();
-    let mut exchange =
-        Exchange { cx, request, client: &known.client, code, user_enabled, redirect_uri, verifier, reply: None, aside: Aside::default() };
+    let mut exchange = Exchange {
+        cx,
+        request,
+        client: &known.client,
+        code,
+        user_enabled,
+        redirect_uri,
+        verifier,
+        target: Target::Api,
+        reply: None,
+        aside: Aside::default(),
+    };
     let asked = Asked {
         client_id: &known.client.client_id,
         grant_type: AUTHORIZATION_CODE,
@@ -86,6 +97,8 @@ struct Exchange<'a, 'c> {
     user_enabled: bool,
     redirect_uri: Option<&'a str>,
     verifier: Option<&'a str>,
+    /// What the access token is for.
+    target: Target,
     reply: Option<TokenReply>,
     aside: Aside,
 }
@@ -154,6 +167,7 @@ impl Exchange<'_, '_> {
             }
             _ => {}
         }
+        self.target = resource::of_grant(self.cx, self.code.resource.as_deref(), &self.request.params)?;
         Ok(oxide_grant(&self.code.user, self.client, &self.code.scope, &self.code.redirect_uri)?)
     }
 
@@ -181,6 +195,7 @@ impl Exchange<'_, '_> {
             user: self.code.user.clone(),
             client_id: self.client.client_id.clone(),
             scope: self.code.scope.clone(),
+            resource: self.code.resource.clone(),
             created: now,
             expires_at: now.plus(self.cx.env.config.oauth.refresh_absolute()),
             revoked: false,
@@ -193,7 +208,7 @@ impl Exchange<'_, '_> {
         self.note_winner();
         grants::insert_grant(self.cx.conn, &grant)?;
         let access = mint::secret(mint::Kind::AccessToken);
-        keep_access(self.cx, &access, Some(&grant.id), &grant.client_id, &grant.user, &grant.scope)?;
+        keep_access(self.cx, &access, Some(&grant.id), &grant.client_id, &grant.user, &grant.scope, self.target.key())?;
         let refresh = self.client.may(REFRESH_TOKEN).then(|| mint::secret(mint::Kind::RefreshToken));
         if let Some(refresh) = &refresh {
             keep_refresh(self.cx, refresh, &grant)?;

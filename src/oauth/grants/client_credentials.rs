@@ -13,6 +13,7 @@ use crate::oauth::endpoint::{Asked, SettledClient, grantable, refusal, wrong_cli
 use crate::oauth::error::{ErrorCode, ProtocolError, Stop};
 use crate::oauth::grants::CLIENT_CREDENTIALS;
 use crate::oauth::issued::keep_access;
+use crate::oauth::resource::{self, Target};
 use crate::oauth::token::{TokenReply, TokenRequest};
 use crate::secrets::mint;
 
@@ -27,6 +28,7 @@ pub(super) fn run(cx: &mut Cx, request: &TokenRequest, known: &KnownClient) -> R
         return Err(unauthorized("The service account of this client is disabled.").into());
     }
     let scope = asked_scope(request.params.get("scope")?)?;
+    let target = resource::wanted(cx, &request.params)?.unwrap_or(Target::Api);
     let asked = Asked {
         client_id: &known.client.client_id,
         grant_type: CLIENT_CREDENTIALS,
@@ -55,9 +57,10 @@ pub(super) fn run(cx: &mut Cx, request: &TokenRequest, known: &KnownClient) -> R
         };
     }
     // The machine's own scope has lost its order.
-    let scope = grantable(&known.client, scope.as_ref()).ok_or_else(|| refusal(AccessTokenErrorType::InvalidScope))?;
+    let granted = grantable(&known.client, scope.as_ref()).ok_or_else(|| refusal(AccessTokenErrorType::InvalidScope))?;
+    let scope = target.grant(granted, scope.is_some())?;
     let access = mint::secret(mint::Kind::AccessToken);
-    keep_access(cx, &access, None, &known.client.client_id, user, &scope)?;
+    keep_access(cx, &access, None, &known.client.client_id, user, &scope, target.key())?;
     Ok(TokenReply {
         access_token: access,
         expires_in: cx.env.config.oauth.access_token().as_secs(),

@@ -21,6 +21,7 @@ use crate::oauth::endpoint::{Aside, Asked, SettledClient, grantable, oxide_grant
 use crate::oauth::error::{ErrorCode, ProtocolError, Stop};
 use crate::oauth::grants::REFRESH_TOKEN;
 use crate::oauth::issued::{end_family, invalid_grant, keep_access, keep_refresh};
+use crate::oauth::resource::{self, Target};
 use crate::oauth::token::{TokenReply, TokenRequest};
 use crate::secrets::{SecretHash, mint};
 use crate::store::tokens::{self, RefreshTokenWithGrant};
@@ -38,8 +39,17 @@ pub(super) fn run(cx: &mut Cx, request: &TokenRequest, known: &KnownClient) -> R
         ..Asked::default()
     };
     let found = tokens::find_refresh_by_hash(cx.conn, &SecretHash::of(presented))?.ok_or_else(|| invalid_grant("unknown refresh token"))?;
-    let mut rotation =
-        Rotation { cx, request, client: &known.client, presented, asked: scope, found, reply: None, aside: Aside::default() };
+    let mut rotation = Rotation {
+        cx,
+        request,
+        client: &known.client,
+        presented,
+        asked: scope,
+        found,
+        target: Target::Api,
+        reply: None,
+        aside: Aside::default(),
+    };
     let mut machine = Refresh::new(&asked);
     let mut input = Input::None;
     loop {
@@ -76,6 +86,8 @@ struct Rotation<'a, 'c> {
     presented: &'a str,
     asked: Option<Scope>,
     found: RefreshTokenWithGrant,
+    /// What the new access token is for.
+    target: Target,
     reply: Option<TokenReply>,
     aside: Aside,
 }
@@ -125,7 +137,8 @@ impl Rotation<'_, '_> {
             audit::record(self.cx, self.request.ip.as_deref(), &event)?;
             return Err(invalid_grant("refresh token reused: its family is revoked"));
         }
-        // What the client registered may have shrunk since.
+        self.target = resource::of_grant(self.cx, self.found.grant.resource.as_deref(), &self.request.params)?;
+        // What the client or the resource registered may have shrunk since.
         let scope = self.grantable();
         if scope.is_empty() {
             return Err(ProtocolError::new(ErrorCode::InvalidScope, "Nothing of the granted scope is registered any more.").into());
@@ -142,9 +155,9 @@ impl Rotation<'_, '_> {
     fn grantable(&self) -> Scope {
         let granted = &self.found.grant.scope;
         if grantable(self.client, Some(granted)).is_some() {
-            return granted.clone();
+            return self.target.known_of(granted);
         }
-        granted.intersect(&self.client.scope)
+        self.target.known_of(&granted.intersect(&self.client.scope))
     }
 
     /// What this use asks for: the whole grant, or the narrower scope it named. The grant keeps its own.
@@ -154,21 +167,24 @@ impl Rotation<'_, '_> {
 
     fn rotate(&mut self) -> Result<RefreshedToken, Stop> {
         let scope = self.wanted();
-        let spent = match &self.found.token.state {
+        let (spent_scope, spent_resource) = match &self.found.token.state {
             RefreshState::Live => {
-                if tokens::consume_refresh(self.cx.conn, self.cx.now, &self.found.token.id, &scope)? {
+                if tokens::consume_refresh(self.cx.conn, self.cx.now, &self.found.token.id, &scope, self.target.key())? {
                     return self.issue_successor(scope);
                 }
                 // Another transaction was faster since the token was read; its answer is this one's too.
                 let again = tokens::find_refresh_by_hash(self.cx.conn, &SecretHash::of(self.presented))?;
                 match again.map(|found| found.token.state) {
-                    Some(RefreshState::Spent { scope, .. }) => scope,
+                    Some(RefreshState::Spent { scope, resource, .. }) => (scope, resource),
                     Some(RefreshState::Live) | None => return Err(AppError::unavailable("refresh token changed underway").into()),
                 }
             }
-            RefreshState::Spent { scope, .. } => scope.clone(),
+            RefreshState::Spent { scope, resource, .. } => (scope.clone(), resource.clone()),
         };
-        self.repeat_successor(scope, &spent)
+        if self.target.key() != spent_resource.as_deref() {
+            return Err(invalid_grant("rotated a moment ago for another resource"));
+        }
+        self.repeat_successor(scope, &spent_scope)
     }
 
     fn successor(&self) -> (String, String) {
@@ -179,7 +195,7 @@ impl Rotation<'_, '_> {
     fn issue_successor(&mut self, scope: Scope) -> Result<RefreshedToken, Stop> {
         let (access, refresh) = self.successor();
         let grant = &self.found.grant;
-        keep_access(self.cx, &access, Some(&grant.id), &grant.client_id, &grant.user, &scope)?;
+        keep_access(self.cx, &access, Some(&grant.id), &grant.client_id, &grant.user, &scope, self.target.key())?;
         keep_refresh(self.cx, &refresh, grant)?;
         let expires_in = self.cx.env.config.oauth.access_token().as_secs();
         Ok(self.answer(access, refresh, scope, expires_in))

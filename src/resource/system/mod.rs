@@ -8,6 +8,7 @@
 
 mod oauth_bearer_token;
 mod oauth_client;
+mod oauth_resource;
 mod role;
 mod social_login_key;
 mod user;
@@ -28,6 +29,7 @@ use crate::error::AppError;
 pub static SYSTEM: &[&dyn SystemDoctype] = &[
     &oauth_bearer_token::OAuthBearerToken,
     &oauth_client::OAuthClient,
+    &oauth_resource::OAuthResource,
     &role::RoleDoctype,
     &social_login_key::SocialLoginKey,
     &user::UserDoctype,
