@@ -29,6 +29,7 @@ const BUILTIN: [(&str, &str); 9] = [
     ("oauth_client.json", include_str!("builtin/oauth_client.json")),
     ("oauth_client_role.json", include_str!("builtin/oauth_client_role.json")),
     ("oauth_bearer_token.json", include_str!("builtin/oauth_bearer_token.json")),
+    ("oauth_resource.json", include_str!("builtin/oauth_resource.json")),
     ("social_login_key.json", include_str!("builtin/social_login_key.json")),
 ];
 

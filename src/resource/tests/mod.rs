@@ -12,6 +12,7 @@ use crate::config::{Config, PublicUrl};
 use crate::cx::{Clock, Cx, Env};
 use crate::doctype::{DocType, Origin, Registry};
 use crate::domain::Scope;
+use crate::domain::resource::Reach;
 use crate::domain::user::{ADMINISTRATOR, SYSTEM_MANAGER, UserType};
 use crate::error::{AppError, Denied};
 use crate::secrets::SealKey;
@@ -81,7 +82,8 @@ impl House {
 
     fn caller(&self, name: &str) -> Caller {
         let user = self.look(|cx| Ok(users::get_user(cx.conn, name)?)).expect("the user exists");
-        Caller { user: Arc::new(CallerUser::new(user)), via: Via::Session { id: "s".into() }, scope: None, expires_at: None }
+        let via = Via::Session { id: "s".into() };
+        Caller { user: Arc::new(CallerUser::new(user)), via, scope: None, expires_at: None, reach: Reach::Everything }
     }
 
     fn list(&self, caller: &Caller, doctype: &str, params: Value) -> Result<Value, AppError> {

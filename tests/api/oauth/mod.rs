@@ -12,8 +12,10 @@ mod end_session;
 mod introspect;
 mod limits;
 mod openid;
+mod protected_resource;
 mod refresh_token;
 mod register;
+mod resource;
 mod revoke;
 
 use serde_json::{Value, json};

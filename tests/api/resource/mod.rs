@@ -3,6 +3,7 @@
 mod filters;
 mod list;
 mod oauth_client;
+mod oauth_resource;
 mod permissions;
 mod roles;
 mod scopes;
