@@ -290,6 +290,7 @@ mod tests {
 
     fn facts<'a>(authorization: &'a str, sid: Option<&'a str>) -> RequestFacts<'a> {
         RequestFacts {
+            path: "/",
             changes_state: false,
             authorization: Some(Ok(authorization)),
             sid,

@@ -20,7 +20,7 @@ pub use meta::{DocType, Field, InvalidDefinition, Naming, Origin, Permission, Ro
 pub use value::{FieldValue, Values};
 
 /// The embedded definitions.
-const BUILTIN: [(&str, &str); 9] = [
+const BUILTIN: [(&str, &str); 10] = [
     ("todo.json", include_str!("builtin/todo.json")),
     ("note.json", include_str!("builtin/note.json")),
     ("user.json", include_str!("builtin/user.json")),
