@@ -193,7 +193,7 @@ fn consent_shows_who_asks_what_for_and_for_whom() {
         "Not verified",
         "Tool Box",
         "mcp.example:8443/tools",
-        "That is not Site itself",
+        "and not for Site itself",
         "Older login",
         "Careful:",
         "Ada Agent",

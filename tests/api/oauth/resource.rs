@@ -178,7 +178,6 @@ async fn no_other_resource_and_no_other_spelling_is_accepted_at_authorize(app: T
         "/api",
         "urn:x",
         "https://",
-        "\u{0}",
     ] {
         expect_target_refused(&ask(&browser, &client, "all", bad).await);
     }
@@ -485,12 +484,15 @@ async fn the_consent_page_names_the_resource(app: TestApp) {
     register(&app, "https://mcp.example.com:8443/tools", json!({ "resource_name": "Tools <b>R</b> Us" })).await;
     let page = async |resource: &str| ask(&browser, &client, "read tools:run email", resource).await.expect_status(200).text();
     let elsewhere = page("https://mcp.example.com:8443/tools").await;
-    assert!(elsewhere.contains("mcp.example.com:8443/tools") && elsewhere.contains("That is not "), "{elsewhere}");
+    assert!(
+        elsewhere.contains("mcp.example.com:8443/tools") && elsewhere.contains("not for ") && elsewhere.contains("in your name"),
+        "{elsewhere}"
+    );
     assert!(elsewhere.contains("Tools ") && !elsewhere.contains("<b>R</b>"), "{elsewhere}");
     assert!(elsewhere.contains("use “read”") && elsewhere.contains("see your e-mail address"), "{elsewhere}");
     assert!(!elsewhere.contains("see every document"), "{elsewhere}");
     let part = page(&format!("{}/api/resource/ToDo", app.url)).await;
-    assert!(part.contains("in one part of ") && part.contains("/api/resource/ToDo") && part.contains("see every document"), "{part}");
+    assert!(part.contains("for one part of ") && part.contains("/api/resource/ToDo") && part.contains("see every document"), "{part}");
     let whole = page("").await;
     assert!(!whole.contains("id=\"at\"") && whole.contains("see every document"), "{whole}");
 }
