@@ -10,6 +10,12 @@ use crate::domain::{Instant, Scope};
 
 type ResourceRow = (String, String, String, Option<String>);
 
+/// The columns of [`ResourceRow`].
+fn columns() -> (oauth_resources::resource, oauth_resources::resource_name, oauth_resources::scopes, oauth_resources::introspecting_client)
+{
+    (oauth_resources::resource, oauth_resources::resource_name, oauth_resources::scopes, oauth_resources::introspecting_client)
+}
+
 fn to_domain((uri, title, scopes, introspecting_client): ResourceRow) -> Result<Resource, StoreError> {
     Ok(Resource { uri, title, scope: Scope::parse(&scopes).map_err(StoreError::corrupt)?, introspecting_client })
 }
@@ -19,11 +25,7 @@ fn to_domain((uri, title, scopes, introspecting_client): ResourceRow) -> Result<
 /// # Errors
 /// [`StoreError`] from the database.
 pub fn find_resource(conn: &mut Conn, name: &str) -> Result<Option<Resource>, StoreError> {
-    let row: Option<ResourceRow> = oauth_resources::table
-        .find(name)
-        .select((oauth_resources::resource, oauth_resources::resource_name, oauth_resources::scopes, oauth_resources::introspecting_client))
-        .get_result(conn)
-        .optional()?;
+    let row: Option<ResourceRow> = oauth_resources::table.find(name).select(columns()).get_result(conn).optional()?;
     row.map(to_domain).transpose()
 }
 
@@ -32,10 +34,7 @@ pub fn find_resource(conn: &mut Conn, name: &str) -> Result<Option<Resource>, St
 /// # Errors
 /// [`StoreError`] from the database.
 pub fn list_resources(conn: &mut Conn) -> Result<Resources, StoreError> {
-    let rows: Vec<ResourceRow> = oauth_resources::table
-        .order(oauth_resources::resource)
-        .select((oauth_resources::resource, oauth_resources::resource_name, oauth_resources::scopes, oauth_resources::introspecting_client))
-        .load(conn)?;
+    let rows: Vec<ResourceRow> = oauth_resources::table.order(oauth_resources::resource).select(columns()).load(conn)?;
     Ok(Resources::new(rows.into_iter().map(to_domain).collect::<Result<_, _>>()?))
 }
 
