@@ -8,7 +8,7 @@ use crate::domain::limit::Limit;
 use crate::error::AppError;
 use crate::fetch::MAX_METADATA;
 use crate::oauth::ProtocolError;
-use crate::oauth::documents::{self, NeedDocument};
+use crate::oauth::client_documents::{self, NeedDocument};
 
 impl State {
     /// Fetches a client's description and keeps it, so that the flow that needed it finds the client. `address` is who
@@ -28,16 +28,16 @@ impl State {
         let fetched = match self.fetcher.get(&need.url, MAX_METADATA, need.known.as_ref()).await {
             Ok(fetched) => fetched,
             Err(_) if need.copy_will_do => return Ok(Ok(())),
-            Err(error) => return Ok(Err(documents::unreadable(need, &error))),
+            Err(error) => return Ok(Err(client_documents::unreadable(need, &error))),
         };
-        let brought = match documents::read(need, fetched) {
+        let brought = match client_documents::read(need, fetched) {
             Ok(brought) => brought,
             Err(error) => return Ok(Err(error)),
         };
         let url = need.url.clone();
-        match self.write("client metadata", move |cx| documents::settle(cx, &url, &brought)).await {
+        match self.write("client metadata", move |cx| client_documents::settle(cx, &url, &brought)).await {
             Ok(()) => Ok(Ok(())),
-            Err(AppError::Validation(text)) => Ok(Err(documents::unusable(&need.url, &text))),
+            Err(AppError::Validation(text)) => Ok(Err(client_documents::unusable(&need.url, &text))),
             Err(error) => Err(error),
         }
     }

@@ -5,7 +5,7 @@
 //! Knows sessions only: an API key is not a login.
 
 use super::asking::{self, Asking};
-use super::documents::{self, NeedDocument};
+use super::client_documents::{self, NeedDocument};
 use super::error::{ErrorCode, ProtocolError, Stop};
 use super::params::Params;
 use super::redirect::{Redirection, ResponseMode, To};
@@ -160,7 +160,7 @@ enum Consent {
 
 fn run(cx: &mut Cx, request: &AuthorizeRequest, visitor: Option<&Visitor>, consent: Consent) -> Result<AuthorizeOutcome, AppError> {
     if !request.gathered {
-        match documents::need(cx, &request.params) {
+        match client_documents::need(cx, &request.params) {
             Ok(None) => {}
             Ok(Some(need)) => return Ok(AuthorizeOutcome::NeedDocument(need)),
             Err(Stop::Refused(error)) => return Ok(AuthorizeOutcome::Refuse(error)),
@@ -199,11 +199,11 @@ fn bind(cx: &mut Cx, params: &Params) -> Result<Bound, Stop> {
     let client_id = params.get("client_id")?.ok_or_else(|| ProtocolError::invalid_request("Missing client_id parameter."))?;
     let client =
         clients::find_client(cx.conn, client_id)?.ok_or_else(|| ProtocolError::invalid_request("Invalid client_id parameter value."))?;
-    let described_at = match documents::describes_itself(cx, client_id)? {
+    let described_at = match client_documents::describes_itself(cx, client_id)? {
         true if !cx.env.config.oauth.client_metadata_documents => {
             return Err(ProtocolError::invalid_request("Invalid client_id parameter value.").into());
         }
-        true => documents::host_of(client_id),
+        true => client_documents::host_of(client_id),
         false => None,
     };
     let sent = params.get("redirect_uri")?;

@@ -10,8 +10,8 @@
 mod asking;
 pub mod authorize;
 mod client_auth;
+pub mod client_documents;
 pub mod clients;
-pub mod documents;
 pub mod end_session;
 mod endpoint;
 mod error;

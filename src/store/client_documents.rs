@@ -86,7 +86,7 @@ pub fn purge_unused(conn: &mut Conn, before: Instant, limit: i64) -> Result<usiz
     let unused: Vec<String> = oauth_client_documents::table
         .inner_join(oauth_clients::table)
         .filter(oauth_client_documents::fetched_at.lt(before.naive_utc()))
-        .filter(oauth_clients::modified_by.eq(oauth_clients::owner))
+        .filter(oauth_clients::verified.eq(false).and(oauth_clients::modified_by.eq(oauth_clients::owner)))
         .filter(not(exists(oauth_consents::table.filter(oauth_consents::client_id.eq(id)).select(oauth_consents::client_id))))
         .filter(not(exists(oauth_grants::table.filter(oauth_grants::client_id.eq(id)).select(oauth_grants::id))))
         .filter(not(exists(oauth_client_roles::table.filter(oauth_client_roles::client_id.eq(id)).select(oauth_client_roles::id))))

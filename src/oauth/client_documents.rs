@@ -23,7 +23,7 @@ use crate::domain::scope::{ADMIN_CREDENTIALS, ALL, IDENTITY};
 use crate::domain::user::GUEST;
 use crate::error::AppError;
 use crate::fetch::{FetchError, Fetched, Keep, Validators};
-use crate::store::client_documents::{self, ClientDocument};
+use crate::store::client_documents::{self as copies, ClientDocument};
 use crate::store::clients as rows;
 
 /// Longest URL that may be a client id. It is shown to people, and kept with every token.
@@ -73,7 +73,7 @@ pub fn host_of(client_id: &str) -> Option<String> {
 /// # Errors
 /// [`AppError`] for faults only.
 pub(super) fn describes_itself(cx: &mut Cx, client_id: &str) -> Result<bool, AppError> {
-    Ok(client_id.starts_with(SCHEME) && client_documents::find_document(cx.conn, client_id)?.is_some())
+    Ok(client_id.starts_with(SCHEME) && copies::find_document(cx.conn, client_id)?.is_some())
 }
 
 /// What must be fetched before a request can be answered, if anything. Whatever else is wrong with the request is said
@@ -83,7 +83,7 @@ pub(super) fn need(cx: &mut Cx, params: &Params) -> Result<Option<NeedDocument>,
     if !cx.env.config.oauth.client_metadata_documents {
         return Ok(None);
     }
-    let copy = client_documents::find_document(cx.conn, client_id)?;
+    let copy = copies::find_document(cx.conn, client_id)?;
     let fresh = copy.as_ref().is_some_and(|copy| cx.now < copy.expires_at);
     // An administrator may register such a URL as any other client id; then what is registered holds.
     if fresh || (copy.is_none() && rows::find_client(cx.conn, client_id)?.is_some()) {
@@ -219,15 +219,15 @@ pub fn settle(cx: &mut Cx, url: &str, brought: &Brought) -> Result<(), AppError>
     };
     let Brought::Client(client, _) = brought else {
         // Removed meanwhile: then there is no client, which the flow says.
-        client_documents::update_document(cx.conn, &copy)?;
+        copies::update_document(cx.conn, &copy)?;
         return Ok(());
     };
     // Of requests that bring the same client at once, one makes it.
-    if client_documents::insert_document(cx.conn, &copy)? {
+    if copies::insert_document(cx.conn, &copy)? {
         clients::register(cx, (**client).clone(), &[], GUEST)?;
         return Ok(());
     }
-    client_documents::update_document(cx.conn, &copy)?;
+    copies::update_document(cx.conn, &copy)?;
     let Some(before) = rows::find_client(cx.conn, url)? else { return Ok(()) };
     // An administrator vouches for whoever publishes at this URL, and decides which roles may use it.
     let after = Client { verified: before.verified, ..(**client).clone() };
