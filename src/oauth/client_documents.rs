@@ -232,7 +232,7 @@ pub fn settle(cx: &mut Cx, url: &str, brought: &Brought) -> Result<(), AppError>
     // An administrator vouches for whoever publishes at this URL, and decides which roles may use it.
     let after = Client { verified: before.verified, ..(**client).clone() };
     if after != before {
-        clients::update(cx, after, None, GUEST)?;
+        clients::update_described(cx, after)?;
     }
     Ok(())
 }

@@ -33,6 +33,7 @@ both_databases!(
     requests_at_once_make_one_client,
     what_nobody_uses_is_forgotten_after_a_day,
     it_gets_no_more_than_an_app_that_registers_itself,
+    pages_of_such_an_app_may_call_the_token_endpoint_once_it_is_known,
 );
 
 /// A site that is open to such apps, and can reach this host.
@@ -575,4 +576,24 @@ async fn it_gets_no_more_than_an_app_that_registers_itself(setup: Setup) {
     assert_eq!((&known["user"], &known["scopes"]), (&Value::Null, &json!("openid all")));
     let machine = client.get_token(&[("grant_type", "client_credentials")]).await;
     assert_eq!(machine.error().as_deref(), Some("unauthorized_client"));
+}
+
+async fn pages_of_such_an_app_may_call_the_token_endpoint_once_it_is_known(setup: Setup) {
+    let host = WebHost::start();
+    let app = site(setup, &host).await;
+    let client = publish(&app, &host, "/client.json", |_| {});
+    let browser = amina(&app).await;
+    let allowed = async |origin: &str| {
+        let reply = app.anonymous().post(&format!("{}.get_token", super::OAUTH)).header("origin", origin).send().await;
+        reply.header("access-control-allow-origin").map(str::to_owned)
+    };
+    assert_eq!(allowed("https://app.example.com").await, None);
+    ask(&browser, &client).await.expect_status(200);
+    assert_eq!(allowed("https://app.example.com").await.as_deref(), Some("https://app.example.com"));
+    // It moves.
+    publish(&app, &host, "/client.json", |document| document["redirect_uris"] = json!([REDIRECT_URI, "https://new.example.com/"]));
+    app.advance(Duration::from_secs(601));
+    assert_eq!(allowed("https://new.example.com").await, None);
+    ask(&browser, &client).await.expect_status(200);
+    assert_eq!(allowed("https://new.example.com").await.as_deref(), Some("https://new.example.com"));
 }
