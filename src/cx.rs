@@ -60,7 +60,7 @@ impl Env {
             clock,
             limits,
             races: Races::default(),
-            clients: EpochCache::new(Arc::clone(epochs), 10_000, |known| known.client.user.as_deref().unwrap_or_default()),
+            clients: EpochCache::new(Arc::clone(epochs), 10_000, |known| known.client.user.as_deref().unwrap_or(&known.client.client_id)),
             users: EpochCache::new(Arc::clone(epochs), 20_000, |known| &known.user.name),
             resources: EpochCache::new(Arc::clone(epochs), 1, |_| EVERYBODY),
             doctypes: RwLock::new(Arc::new(doctypes)),

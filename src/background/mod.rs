@@ -18,6 +18,9 @@ const ROUND: Duration = Duration::from_secs(60);
 const KEEP_SPENT: Duration = Duration::from_secs(24 * 3600);
 /// How long a retired signing key still verifies, or as long as an id token lives if that is longer.
 const KEEP_KEYS: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How long a client that came by itself and that nobody allowed anything is kept: as long as its copy may be used at
+/// all. Anybody can bring any number of them.
+const KEEP_UNUSED_CLIENTS: Duration = Duration::from_secs(24 * 3600);
 /// How long audit events are kept.
 const KEEP_AUDIT: Duration = Duration::from_secs(90 * 24 * 3600);
 
@@ -26,7 +29,7 @@ type Purge = fn(&mut Conn, Instant, &OAuthConfig) -> Result<usize, StoreError>;
 
 /// Everything that expires. Grants go after their tokens, and a token's row stays for a while after
 /// its end, so that what a replayed code bought is still found.
-const PURGES: [(&str, Purge); 9] = [
+const PURGES: [(&str, Purge); 10] = [
     ("purge sessions", |conn, now, _| store::sessions::purge_expired(conn, now, BATCH)),
     ("purge pending requests", |conn, now, _| store::authorization_requests::purge_expired(conn, now, BATCH)),
     ("purge codes", |conn, now, _| store::codes::purge_made_before(conn, now.minus(KEEP_SPENT), BATCH)),
@@ -37,6 +40,7 @@ const PURGES: [(&str, Purge); 9] = [
         store::tokens::purge_refresh(conn, now.minus(KEEP_SPENT), now.minus(KEEP_SPENT + oauth.refresh_idle()), BATCH)
     }),
     ("purge grants", |conn, now, _| store::grants::purge_expired(conn, now.minus(KEEP_SPENT), BATCH)),
+    ("purge client documents", |conn, now, _| store::client_documents::purge_unused(conn, now.minus(KEEP_UNUSED_CLIENTS), BATCH)),
     ("purge signing keys", |conn, now, oauth| store::signing_keys::purge_retired(conn, now.minus(KEEP_KEYS.max(oauth.access_token())))),
     ("purge epochs", |conn, now, _| store::epochs::purge_before(conn, now.minus(Duration::from_secs(3600)))),
     ("purge audit", |conn, now, _| store::audit::purge_before(conn, now.minus(KEEP_AUDIT))),

@@ -24,6 +24,9 @@ pub struct OAuthConfig {
     pub signing_key_lifetime: u64,
     /// Who may register clients by `register_client`. Default `off`.
     pub registration: Registration,
+    /// Whether an app that nobody registered may come with a client id that is the URL of its own description
+    /// (Client ID Metadata Document), which is then fetched. Default off.
+    pub client_metadata_documents: bool,
 }
 
 /// Who may register clients (RFC 7591).
@@ -50,6 +53,7 @@ impl Default for OAuthConfig {
             consent_lifetime: 600,
             signing_key_lifetime: 90 * 86_400,
             registration: Registration::Off,
+            client_metadata_documents: false,
         }
     }
 }

@@ -134,6 +134,11 @@ impl Client {
             .any(|registered| registered == presented || same_but_for_loopback_port(registered, presented))
     }
 
+    /// Whether it has no address but on the user's own machine, where any program can pose as it.
+    pub fn has_only_loopback_addresses(&self) -> bool {
+        self.redirect_uris.iter().chain(&self.default_redirect_uri).all(|uri| may_be_this_machine(uri))
+    }
+
     /// Whether an approval may be remembered or skipped for a redirect URI: only where no other
     /// local program can pose as the client (design: consent).
     pub fn may_skip_consent(&self, redirect_uri: &str) -> bool {

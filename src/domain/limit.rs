@@ -21,13 +21,15 @@ pub enum Limit {
     Revoke,
     /// Client registrations, per address.
     Register,
+    /// Descriptions of clients that are fetched, per address that asks, and per host that is asked.
+    FetchMetadata,
     /// Every request, per caller or address.
     Request,
 }
 
 impl Limit {
     /// All of them, for settings and documentation.
-    pub const ALL: [Limit; 9] = [
+    pub const ALL: [Limit; 10] = [
         Limit::LoginFailure,
         Limit::LoginFailureAccount,
         Limit::LoginFailureAddress,
@@ -36,6 +38,7 @@ impl Limit {
         Limit::Introspect,
         Limit::Revoke,
         Limit::Register,
+        Limit::FetchMetadata,
         Limit::Request,
     ];
 
@@ -50,6 +53,7 @@ impl Limit {
             Self::Introspect => "introspect",
             Self::Revoke => "revoke",
             Self::Register => "register",
+            Self::FetchMetadata => "fetch_metadata",
             Self::Request => "request",
         }
     }
@@ -66,6 +70,7 @@ impl Limit {
             // A resource server asks about every request it gets.
             Self::Introspect => Quota { count: 6000, period: minute },
             Self::Register => Quota { count: 10, period: hour },
+            Self::FetchMetadata => Quota { count: 30, period: minute },
             Self::Request => Quota { count: 6000, period: minute },
         }
     }

@@ -33,7 +33,7 @@ pub const MAX_KEY_SET: usize = 64 * 1024;
 /// Everything together: waiting for a place, the name, the connection, the last byte.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Fetches at once.
-const PLACES: usize = 8;
+const PLACES: usize = 16;
 /// How long a failure is the answer for whoever asks again.
 const REMEMBER_FAILURE: Duration = Duration::from_secs(30);
 /// Longest validator that is sent back.
@@ -76,6 +76,9 @@ pub enum FetchError {
     Forbidden(String),
     #[error("not done within {} s", PATIENCE.as_secs())]
     Timeout,
+    /// Too many others were being fetched all that time.
+    #[error("no place within {} s", PATIENCE.as_secs())]
+    Busy,
     /// No name, no connection, no TLS, or it broke off.
     #[error("not reachable: {0}")]
     Unreachable(String),
@@ -97,7 +100,7 @@ impl FetchError {
     pub fn public_text(&self) -> String {
         match self {
             Self::Url(reason) => format!("its address {reason}"),
-            Self::Forbidden(_) | Self::Timeout | Self::Unreachable(_) | Self::Unusable(_) => {
+            Self::Forbidden(_) | Self::Timeout | Self::Busy | Self::Unreachable(_) | Self::Unusable(_) => {
                 "it could not be read over https from a public address within three seconds".to_owned()
             }
             Self::Status(status) if (300..400).contains(status) => "it is redirected; it must be answered at its own address".to_owned(),
@@ -210,11 +213,10 @@ impl Fetcher {
     }
 
     async fn run(&self, errand: &Errand) -> Outcome {
-        let outcome = tokio::time::timeout(PATIENCE, async {
-            let _place = self.places.acquire().await.map_err(|error| FetchError::Unusable(error.to_string()))?;
-            self.fetch(errand).await
-        });
-        let outcome = outcome.await.unwrap_or(Err(FetchError::Timeout));
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        // Says nothing about the other side, so it is not remembered.
+        let Ok(Ok(_place)) = tokio::time::timeout_at(deadline, self.places.acquire()).await else { return Err(FetchError::Busy) };
+        let outcome = tokio::time::timeout_at(deadline, self.fetch(errand)).await.unwrap_or(Err(FetchError::Timeout));
         if let Err(error) = &outcome {
             tracing::info!(url = %errand.url, cause = %error, "not fetched");
             self.failed.insert(errand.clone(), error.clone());
@@ -353,4 +355,22 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_finds_no_place_may_ask_again_at_once() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let fetcher = Fetcher::new(&FetchConfig::default()).expect("the defaults can be used");
+            let get = || fetcher.get("https://localhost/client.json", MAX_METADATA, None);
+            let places = fetcher.places.acquire_many(u32::try_from(PLACES).expect("a few")).await.expect("never closed");
+            assert_eq!(get().await, Err(FetchError::Busy));
+            drop(places);
+            assert!(matches!(get().await, Err(FetchError::Forbidden(_))));
+        });
+    }
 }

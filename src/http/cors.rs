@@ -61,7 +61,7 @@ pub async fn apply(sharing: Sharing, request: &HttpRequest, response: &mut HttpR
 async fn is_public_client(state: &State, origin: &str) -> bool {
     let cached = state.public_client_origins.0.read().ok().and_then(|cached| cached.clone());
     let origins = match cached {
-        Some((as_of, origins)) if state.db.epochs().is_current(store::epochs::EVERYBODY, as_of) => origins,
+        Some((as_of, origins)) if state.db.epochs().is_current(store::epochs::CLIENTS, as_of) => origins,
         _ => {
             let as_of = state.db.epochs().now();
             let Ok(uris) = state.lookup(|cx| Ok(store::clients::list_public_redirect_uris(cx.conn)?)).await else { return false };

@@ -5,6 +5,7 @@
 //! Knows sessions only: an API key is not a login.
 
 use super::asking::{self, Asking};
+use super::client_documents::{self, NeedDocument};
 use super::error::{ErrorCode, ProtocolError, Stop};
 use super::params::Params;
 use super::redirect::{Redirection, ResponseMode, To};
@@ -38,6 +39,8 @@ pub struct AuthorizeRequest {
     pub params: Params,
     /// The address it came from, for the audit log.
     pub ip: Option<String>,
+    /// Whether what the client publishes of itself was asked for already: what is kept now has to do.
+    pub gathered: bool,
 }
 
 /// What the authorization endpoint answers.
@@ -51,6 +54,8 @@ pub enum AuthorizeOutcome {
         again: bool,
     },
     NeedConsent(Box<ConsentView>),
+    /// Fetch what the client publishes of itself, then run this again.
+    NeedDocument(NeedDocument),
     Redirect(Redirection),
     /// An error page: the client or its redirect URI is not to be trusted with an answer.
     Refuse(ProtocolError),
@@ -69,6 +74,8 @@ pub struct ConsentView {
     pub known: Scope,
     /// Whether an administrator vouches for the client; one that registered itself has nobody.
     pub verified: bool,
+    /// The host that says who the client is, for one that describes itself.
+    pub described_at: Option<String>,
     /// The resource it is about, unless that is the whole API of this server.
     pub at: Option<ConsentedAt>,
 }
@@ -138,7 +145,8 @@ pub fn decide(cx: &mut Cx, visitor: &Visitor, decision: &Decision) -> Result<Aut
         return Ok(AuthorizeOutcome::Refuse(ProtocolError::invalid_request(text)));
     };
     let params: Params = serde_json::from_str(&parameters).map_err(AppError::internal)?;
-    let request = AuthorizeRequest { params, ip: decision.ip.clone() };
+    // Who it is was settled before the page was shown, and the page is used up now.
+    let request = AuthorizeRequest { params, ip: decision.ip.clone(), gathered: true };
     // Checked anew: the client may have changed since the page was shown.
     let consent = if decision.allow { Consent::Allowed } else { Consent::Denied };
     run(cx, &request, Some(visitor), consent)
@@ -164,6 +172,14 @@ enum Consent {
 }
 
 fn run(cx: &mut Cx, request: &AuthorizeRequest, visitor: Option<&Visitor>, consent: Consent) -> Result<AuthorizeOutcome, AppError> {
+    if !request.gathered {
+        match client_documents::need(cx, &request.params) {
+            Ok(None) => {}
+            Ok(Some(need)) => return Ok(AuthorizeOutcome::NeedDocument(need)),
+            Err(Stop::Refused(error)) => return Ok(AuthorizeOutcome::Refuse(error)),
+            Err(Stop::Fault(error)) => return Err(error),
+        }
+    }
     let bound = match bind(cx, &request.params) {
         Ok(bound) => bound,
         Err(Stop::Refused(error)) => return Ok(AuthorizeOutcome::Refuse(error)),
@@ -188,12 +204,21 @@ struct Bound {
     redirect_uri: String,
     /// Whether the request named it.
     sent: bool,
+    /// See [`ConsentView::described_at`].
+    described_at: Option<String>,
 }
 
 fn bind(cx: &mut Cx, params: &Params) -> Result<Bound, Stop> {
     let client_id = params.get("client_id")?.ok_or_else(|| ProtocolError::invalid_request("Missing client_id parameter."))?;
     let client =
         clients::find_client(cx.conn, client_id)?.ok_or_else(|| ProtocolError::invalid_request("Invalid client_id parameter value."))?;
+    let described_at = match client_documents::describes_itself(cx, client_id)? {
+        true if !cx.env.config.oauth.client_metadata_documents => {
+            return Err(ProtocolError::invalid_request("Invalid client_id parameter value.").into());
+        }
+        true => client_documents::host_of(client_id),
+        false => None,
+    };
     let sent = params.get("redirect_uri")?;
     let redirect_uri = match sent {
         Some(uri) if url::Url::parse(uri).is_err() => return Err(ProtocolError::invalid_request("Invalid redirect URI.").into()),
@@ -201,7 +226,7 @@ fn bind(cx: &mut Cx, params: &Params) -> Result<Bound, Stop> {
         Some(uri) => uri,
         None => client.implied_redirect_uri().ok_or_else(|| ProtocolError::invalid_request("Missing redirect_uri parameter."))?,
     };
-    Ok(Bound { redirect_uri: redirect_uri.to_owned(), sent: sent.is_some(), client })
+    Ok(Bound { redirect_uri: redirect_uri.to_owned(), sent: sent.is_some(), client, described_at })
 }
 
 fn answer(
@@ -310,6 +335,7 @@ fn ask(
         scope: asking.scope.clone(),
         known,
         verified: bound.client.verified,
+        described_at: bound.described_at.clone(),
         at: asking.target.key().map(|uri| ConsentedAt {
             uri: uri.to_owned(),
             title: match &asking.target {

@@ -11,7 +11,7 @@ use crate::domain::user::{ADMINISTRATOR, GUEST};
 use crate::error::{AppError, Denied};
 use crate::secrets::{SecretHash, mint};
 use crate::store::clients::{self, ClientRecord};
-use crate::store::epochs::{self, EVERYBODY};
+use crate::store::epochs::{self, CLIENTS, EVERYBODY};
 use crate::store::{consents, grants, roles, tokens, users};
 
 /// What `ostiary client add --kind` offers.
@@ -113,7 +113,7 @@ pub fn register(cx: &mut Cx, client: Client, allowed_roles: &[String], by: &str)
         true => None,
         false => Some(give_secret(cx, &client.client_id)?),
     };
-    note(cx, &client.client_id, by, "registered")?;
+    note_described(cx, &client.client_id, by, "registered")?;
     Ok(Registered { client, secret })
 }
 
@@ -123,6 +123,22 @@ pub fn register(cx: &mut Cx, client: Client, allowed_roles: &[String], by: &str)
 /// # Errors
 /// As [`register`], and [`AppError::NotFound`].
 pub fn update(cx: &mut Cx, client: Client, allowed_roles: Option<&[String]>, by: &str) -> Result<Registered, AppError> {
+    let registered = replace(cx, client, allowed_roles, by)?;
+    note(cx, &registered.client.client_id, by, "changed")?;
+    Ok(registered)
+}
+
+/// [`update`] by the client's own description, as it is published now. Anybody can publish a new one every minute, so
+/// only what is cached of this client is forgotten.
+///
+/// # Errors
+/// As [`register`].
+pub(super) fn update_described(cx: &mut Cx, client: Client) -> Result<(), AppError> {
+    let registered = replace(cx, client, None, GUEST)?;
+    note_described(cx, &registered.client.client_id, GUEST, "changed")
+}
+
+fn replace(cx: &mut Cx, client: Client, allowed_roles: Option<&[String]>, by: &str) -> Result<Registered, AppError> {
     let before = clients::find_client(cx.conn, &client.client_id)?.ok_or_else(|| AppError::not_found("OAuth Client", &client.client_id))?;
     require_own_power(before.user.as_deref(), by)?;
     require_own_power(client.user.as_deref(), by)?;
@@ -145,7 +161,6 @@ pub fn update(cx: &mut Cx, client: Client, allowed_roles: Option<&[String]>, by:
         // What users allowed was an answer to the old addresses; the new ones may be somebody else's.
         consents::revoke_consents_of_client(cx.conn, &client.client_id)?;
     }
-    note(cx, &client.client_id, by, "changed")?;
     Ok(Registered { client, secret })
 }
 
@@ -225,8 +240,20 @@ fn give_secret(cx: &mut Cx, client_id: &str) -> Result<String, AppError> {
     Ok(secret)
 }
 
+/// Keeps what an administrator did; whatever was cached is not trusted any more.
 fn note(cx: &mut Cx, client_id: &str, by: &str, what: &'static str) -> Result<(), AppError> {
     epochs::bump(cx.conn, cx.effects, cx.now, EVERYBODY)?;
+    record(cx, client_id, by, what)
+}
+
+/// Keeps what a client said of itself, for which no other need be asked for again.
+fn note_described(cx: &mut Cx, client_id: &str, by: &str, what: &'static str) -> Result<(), AppError> {
+    epochs::bump(cx.conn, cx.effects, cx.now, CLIENTS)?;
+    epochs::bump(cx.conn, cx.effects, cx.now, client_id)?;
+    record(cx, client_id, by, what)
+}
+
+fn record(cx: &mut Cx, client_id: &str, by: &str, what: &'static str) -> Result<(), AppError> {
     Ok(audit::record(cx, None, &AuditEvent::ClientChanged { by: by.to_owned(), client_id: client_id.to_owned(), what })?)
 }
 

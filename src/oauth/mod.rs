@@ -10,6 +10,7 @@
 mod asking;
 pub mod authorize;
 mod client_auth;
+pub mod client_documents;
 pub mod clients;
 pub mod end_session;
 mod endpoint;
@@ -34,6 +35,7 @@ pub fn offer(env: &crate::cx::Env) -> crate::oidc::discovery::Offer<'_> {
     crate::oidc::discovery::Offer {
         issuer: env.public_url.as_str(),
         registration: env.config.oauth.registration != crate::config::Registration::Off,
+        client_metadata_documents: env.config.oauth.client_metadata_documents,
         grant_types: grants::GRANTS.iter().map(|grant| grant.name).collect(),
         response_modes: redirect::ResponseMode::ALL.iter().map(|mode| mode.as_str()).collect(),
     }

@@ -79,7 +79,7 @@ fn invalid(text: impl Into<String>) -> ProtocolError {
 }
 
 /// Reads the metadata of RFC 7591 section 2. Members it does not know are ignored, as it says.
-fn read(metadata: &Map<String, Value>, trusted: bool) -> Result<Client, ProtocolError> {
+pub(super) fn read(metadata: &Map<String, Value>, trusted: bool) -> Result<Client, ProtocolError> {
     let redirect_uris = uris(metadata, "redirect_uris")?;
     if redirect_uris.is_empty() {
         return Err(invalid("redirect_uris is required: a JSON body with a list of the addresses users come back to."));

@@ -18,6 +18,8 @@ pub struct Offer<'a> {
     pub issuer: &'a str,
     /// Whether clients may register themselves.
     pub registration: bool,
+    /// Whether a client id may be the URL of the client's own description.
+    pub client_metadata_documents: bool,
     pub grant_types: Vec<&'static str>,
     pub response_modes: Vec<&'static str>,
 }
@@ -48,6 +50,9 @@ pub fn authorization_server(offer: &Offer) -> Value {
     });
     if offer.registration {
         document["registration_endpoint"] = at("register_client").into();
+    }
+    if offer.client_metadata_documents {
+        document["client_id_metadata_document_supported"] = true.into();
     }
     document
 }

@@ -11,8 +11,13 @@ pub struct ConsentView {
     pub site_name: String,
     // Who asks.
     pub app_name: String,
+    /// The host that the app describes itself at, where its client id is a URL.
+    pub described_at: Option<String>,
+    /// Only of an app that somebody vouches for.
     pub logo: Option<WebLink>,
     pub destination: Destination,
+    /// It has no address but on the user's own machine.
+    pub only_local: bool,
     /// Registered by an administrator of this server, rather than by itself.
     pub verified: bool,
     pub client_uri: Option<WebLink>,

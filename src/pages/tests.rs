@@ -34,6 +34,8 @@ fn pages(text: &str) -> Vec<(&'static str, String)> {
             app_name: text(),
             logo: WebLink::new(&format!("https://app.example/{}", text())).filter(|_| verified),
             destination,
+            described_at: Some(text()),
+            only_local: !verified,
             verified,
             client_uri: WebLink::new(&format!("https://app.example/?{}", text())),
             tos_uri: WebLink::new(&format!("https://app.example/#{}", text())),
@@ -172,6 +174,8 @@ fn consent_shows_who_asks_what_for_and_for_whom() {
         app_name: "Tally".into(),
         logo: None,
         destination: Destination::of("https://tally.example/cb"),
+        described_at: Some("about.tally.example".into()),
+        only_local: false,
         verified: false,
         client_uri: None,
         tos_uri: None,
@@ -189,7 +193,8 @@ fn consent_shows_who_asks_what_for_and_for_whom() {
     let html = view.render().expect("renders");
     for part in [
         "Tally",
-        "tally.example",
+        "<bdi>tally.example</bdi>",
+        "<bdi>about.tally.example</bdi>",
         "Not verified",
         "Tool Box",
         "mcp.example:8443/tools",

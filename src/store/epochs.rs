@@ -21,6 +21,8 @@ use crate::domain::Instant;
 
 /// The subject that stands for every credential, such as when a client or a role changed.
 pub const EVERYBODY: &str = "*";
+/// The subject that says that there is a new client, or another address of one: nothing that was granted is touched.
+pub const CLIENTS: &str = "*clients";
 /// The subject that says that the signing keys changed.
 pub const SIGNING_KEYS: &str = "*keys";
 

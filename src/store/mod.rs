@@ -23,6 +23,7 @@ pub mod api_keys;
 pub mod audit;
 pub mod authorization_requests;
 pub mod backup;
+pub mod client_documents;
 pub mod clients;
 pub mod codes;
 pub mod consents;

@@ -120,6 +120,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    oauth_client_documents (client_id) {
+        client_id -> Text,
+        fetched_at -> Timestamp,
+        expires_at -> Timestamp,
+        etag -> Nullable<Text>,
+        last_modified -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     oauth_client_secrets (id) {
         id -> Text,
         client_id -> Text,
@@ -301,6 +311,8 @@ diesel::table! {
     }
 }
 
+diesel::joinable!(oauth_client_documents -> oauth_clients (client_id));
+
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     roles,
@@ -308,6 +320,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     sessions,
     api_keys,
     oauth_clients,
+    oauth_client_documents,
     oauth_client_secrets,
     oauth_client_roles,
     social_login_keys,

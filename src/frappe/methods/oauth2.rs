@@ -36,7 +36,7 @@ pub fn authorize(call: Call<'_>) -> Answer<'_> {
     Box::pin(async move {
         let request = authorize_request(&call);
         count(&call, Limit::Authorize, oauth::named_client(&request.params, None))?;
-        start(&call, request).await
+        start(&call, request, Allow::NotYet).await
     })
 }
 
@@ -47,14 +47,14 @@ pub fn approve(call: Call<'_>) -> Answer<'_> {
         let request = authorize_request(&call);
         count(&call, Limit::Authorize, oauth::named_client(&request.params, None))?;
         if call.verb != Verb::Post {
-            return start(&call, request).await;
+            return start(&call, request, Allow::NotYet).await;
         }
         let decision = call.params.text("decision");
         let Some(visitor) = visitor(&call) else {
             let text = "You are not logged in any more. Go back to the app and start again.";
             return match decision {
                 Some(_) => answer(&call, None, &request, AuthorizeOutcome::Refuse(ProtocolError::invalid_request(text))).await,
-                None => start(&call, request).await,
+                None => start(&call, request, Allow::NotYet).await,
             };
         };
         if let Some(decision) = decision {
@@ -69,17 +69,13 @@ pub fn approve(call: Call<'_>) -> Answer<'_> {
             return answer(&call, Some(&visitor), &request, outcome).await;
         }
         // Without a CSRF token that was asked for and proven, a POST says no more than a link.
-        if !call.identity.csrf_issued {
-            return start(&call, request).await;
-        }
-        let (who, asked) = (visitor.clone(), request.clone());
-        let outcome = call.state.write("approve", move |cx| authorize::approve(cx, &asked, &who)).await?;
-        answer(&call, Some(&visitor), &request, outcome).await
+        let allow = if call.identity.csrf_issued { Allow::Sent } else { Allow::NotYet };
+        start(&call, request, allow).await
     })
 }
 
 fn authorize_request(call: &Call<'_>) -> AuthorizeRequest {
-    AuthorizeRequest { params: Params::new(call.params.pairs()), ip: Some(call.facts.address.to_string()) }
+    AuthorizeRequest { params: Params::new(call.params.pairs()), ip: Some(call.facts.address.to_string()), gathered: false }
 }
 
 /// The session's user. An API key or token is not a login.
@@ -88,15 +84,35 @@ fn visitor(call: &Call<'_>) -> Option<Visitor> {
     Some(Visitor { session_id: id.clone(), auth_time: call.identity.auth_time?, caller: call.identity.caller.clone() })
 }
 
-async fn start(call: &Call<'_>, request: AuthorizeRequest) -> Result<Reply, AppError> {
+/// Whether a request came with the user's consent.
+#[derive(Clone, Copy)]
+enum Allow {
+    NotYet,
+    Sent,
+}
+
+async fn start(call: &Call<'_>, mut request: AuthorizeRequest, allow: Allow) -> Result<Reply, AppError> {
     let visitor = visitor(call);
-    let (who, asked) = (visitor.clone(), request.clone());
-    let outcome = match who {
-        // A code or a pending request is written for a user only.
-        Some(who) => call.state.write("authorize", move |cx| authorize::authorize(cx, &asked, Some(&who))).await?,
-        None => call.state.lookup(move |cx| authorize::authorize(cx, &asked, None)).await?,
-    };
+    let mut outcome = run(call.state, visitor.clone(), request.clone(), allow).await?;
+    if let AuthorizeOutcome::NeedDocument(need) = &outcome {
+        outcome = match call.state.gather_client_metadata(need, call.facts.address).await? {
+            Ok(()) => {
+                request.gathered = true;
+                run(call.state, visitor.clone(), request.clone(), allow).await?
+            }
+            Err(error) => AuthorizeOutcome::Refuse(error),
+        };
+    }
     answer(call, visitor.as_ref(), &request, outcome).await
+}
+
+async fn run(state: &State, visitor: Option<Visitor>, asked: AuthorizeRequest, allow: Allow) -> Result<AuthorizeOutcome, AppError> {
+    match (visitor, allow) {
+        (Some(who), Allow::Sent) => state.write("approve", move |cx| authorize::approve(cx, &asked, &who)).await,
+        // A code or a pending request is written for a user only.
+        (Some(who), Allow::NotYet) => state.write("authorize", move |cx| authorize::authorize(cx, &asked, Some(&who))).await,
+        (None, _) => state.lookup(move |cx| authorize::authorize(cx, &asked, None)).await,
+    }
 }
 
 async fn answer(
@@ -110,6 +126,7 @@ async fn answer(
             respond::redirect(&login_path(&params, login_hint.as_deref(), again))
         }
         (AuthorizeOutcome::NeedConsent(view), Some(visitor)) => consent_page(call.state, visitor, request, *view).await?,
+        (AuthorizeOutcome::NeedDocument(_), _) => return Err(AppError::internal("what was gathered is asked for again")),
         (AuthorizeOutcome::NeedConsent(_), None) => return Err(AppError::internal("consent asked of nobody")),
         (AuthorizeOutcome::Redirect(redirection), _) => redirected(call.state, redirection),
         (AuthorizeOutcome::Refuse(error), _) => refused(call, &error),
@@ -136,8 +153,11 @@ async fn consent_page(state: &State, visitor: &Visitor, request: &AuthorizeReque
     let client = view.client;
     let page = pages::ConsentView {
         site_name: state.env.config.site.name.clone(),
+        only_local: client.has_only_loopback_addresses(),
         app_name: client.app_name,
-        logo: link(&client.logo_uri),
+        described_at: view.described_at,
+        // A picture from there would tell its makers who looks at this page, and could become another's mark at any time.
+        logo: if view.verified { link(&client.logo_uri) } else { None },
         destination: pages::Destination::of(&view.redirect_uri),
         verified: view.verified,
         client_uri: link(&client.client_uri),

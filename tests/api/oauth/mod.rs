@@ -5,6 +5,7 @@ mod authorization_code;
 mod authorize;
 mod client_auth;
 mod client_credentials;
+mod client_metadata;
 mod clients;
 mod consent;
 mod discovery;
