@@ -1,7 +1,7 @@
 //! HTTP plumbing: what every door needs and no flow may know.
 //!
 //! [`state::State`] is what handlers share and how they reach the flows; [`extract`] turns a request
-//! into plain facts; [`body`] and [`params`] read bodies within bounds; [`login`] and [`gate`] check passwords; [`respond`] builds answers; [`cors`] and
+//! into plain facts; [`body`] and [`params`] read bodies within bounds; [`login`] and [`gate`] check passwords; `gather` finds out what OAuth's flows need to know first; [`respond`] builds answers; [`cors`] and
 //! [`cookies`] say what browsers may see; [`request_log`] writes the one line per request.
 
 pub mod arrival;
@@ -12,6 +12,7 @@ pub mod extract;
 pub mod gate;
 mod gather;
 pub mod health;
+mod key_sets;
 pub mod login;
 pub mod oauth;
 pub mod params;
