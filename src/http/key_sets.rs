@@ -7,7 +7,7 @@ use crate::domain::Instant;
 use crate::fetch::{FetchError, Fetched, Fetcher, Keep, MAX_KEY_SET};
 use crate::secrets::PublicKeySet;
 
-/// Most sets that are kept; each holds ten keys at most.
+/// Most sets that are kept; each holds fifty keys at most.
 const SETS: u64 = 1000;
 /// How long a set that has run out is used while it cannot be fetched again: a client's short outage should
 /// not lock it out, and a key it took away must not live on for long.
