@@ -7,10 +7,12 @@ use std::time::Duration;
 use ostiary::config::QuotaConfig;
 use ostiary::cx::Cx;
 use ostiary::domain::Scope;
+use ostiary::domain::client::SigningAlgorithm;
 use ostiary::oauth::clients::{self, ClientKind};
 use serde_json::{Value, json};
 
-use super::{REDIRECT_URI, authorize, but, ordinary};
+use super::private_key_jwt::{JWT_BEARER, Key, claims, key_set};
+use super::{REDIRECT_URI, authorize, but, expect_refusal, ordinary};
 use crate::both_databases;
 use crate::support::web_host::{Answer, WebHost};
 use crate::support::{Caller, Reply, Setup, TestApp, TestClient, TokenPair, decide};
@@ -33,6 +35,7 @@ both_databases!(
     requests_at_once_make_one_client,
     what_nobody_uses_is_forgotten_after_a_day,
     it_gets_no_more_than_an_app_that_registers_itself,
+    an_app_with_a_key_of_its_own_proves_who_it_is,
     pages_of_such_an_app_may_call_the_token_endpoint_once_it_is_known,
 );
 
@@ -253,6 +256,9 @@ async fn a_description_that_cannot_be_used_is_refused_with_the_reason(setup: Set
         ("token_endpoint_auth_method", json!("client_secret_post"), "token_endpoint_auth_method"),
         ("token_endpoint_auth_method", json!("client_secret_jwt"), "token_endpoint_auth_method"),
         ("token_endpoint_auth_method", json!(["none"]), "token_endpoint_auth_method"),
+        ("token_endpoint_auth_method", json!("private_key_jwt"), "jwks"),
+        ("jwks", json!({"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}), "jwks"),
+        ("jwks_uri", json!("http://app.example.com/keys.json"), "jwks_uri"),
         ("redirect_uris", json!([]), "redirect_uris"),
         ("redirect_uris", json!("https://app.example.com/callback"), "redirect_uris"),
         ("redirect_uris", json!([REDIRECT_URI, "http://app.example.com/"]), "http://app.example.com/"),
@@ -576,6 +582,36 @@ async fn it_gets_no_more_than_an_app_that_registers_itself(setup: Setup) {
     assert_eq!((&known["user"], &known["scopes"]), (&Value::Null, &json!("openid all")));
     let machine = client.get_token(&[("grant_type", "client_credentials")]).await;
     assert_eq!(machine.error().as_deref(), Some("unauthorized_client"));
+}
+
+async fn an_app_with_a_key_of_its_own_proves_who_it_is(setup: Setup) {
+    let host = WebHost::start();
+    let app = site(setup, &host).await;
+    let browser = amina(&app).await;
+    let (key, other) = (Key::new("its-own", SigningAlgorithm::Es256), Key::new("another", SigningAlgorithm::Es256));
+    let keys: Value = serde_json::from_str(&key_set(&[&key])).expect("JSON");
+    host.serve("/keys.json", Answer::json(&keys));
+    let published_at = host.url("/keys.json");
+    for (path, name, value) in [("/inline.json", "jwks", keys), ("/linked.json", "jwks_uri", json!(published_at))] {
+        let client = publish(&app, &host, path, |document| {
+            document["token_endpoint_auth_method"] = "private_key_jwt".into();
+            document[name] = value;
+        });
+        let page = ask(&browser, &client).await.expect_status(200);
+        let code = decide(&browser, &page, "allow").await.location_parameter("code").expect("a code");
+        // The id alone is not enough for it, nor another's key.
+        expect_refusal(&client.exchange(&code).await, 401, "invalid_client");
+        let grant = [("grant_type", "authorization_code"), ("code", code.as_str()), ("redirect_uri", REDIRECT_URI)];
+        let exchange = async |key: &Key| {
+            let assertion = key.assertion(&claims(&app.url, &client.id));
+            let proof =
+                [("client_assertion_type", JWT_BEARER), ("client_assertion", &assertion), ("code_verifier", crate::support::VERIFIER)];
+            client.get_token(&[&grant[..], &proof[..]].concat()).await
+        };
+        expect_refusal(&exchange(&other).await, 401, "invalid_client");
+        let tokens = TokenPair::of(&exchange(&key).await);
+        client.holder(&tokens.access).whoami().await.expect_status(200);
+    }
 }
 
 async fn pages_of_such_an_app_may_call_the_token_endpoint_once_it_is_known(setup: Setup) {
