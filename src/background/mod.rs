@@ -29,7 +29,7 @@ type Purge = fn(&mut Conn, Instant, &OAuthConfig) -> Result<usize, StoreError>;
 
 /// Everything that expires. Grants go after their tokens, and a token's row stays for a while after
 /// its end, so that what a replayed code bought is still found.
-const PURGES: [(&str, Purge); 10] = [
+const PURGES: [(&str, Purge); 12] = [
     ("purge sessions", |conn, now, _| store::sessions::purge_expired(conn, now, BATCH)),
     ("purge pending requests", |conn, now, _| store::authorization_requests::purge_expired(conn, now, BATCH)),
     ("purge codes", |conn, now, _| store::codes::purge_made_before(conn, now.minus(KEEP_SPENT), BATCH)),
@@ -41,6 +41,8 @@ const PURGES: [(&str, Purge); 10] = [
     }),
     ("purge grants", |conn, now, _| store::grants::purge_expired(conn, now.minus(KEEP_SPENT), BATCH)),
     ("purge client documents", |conn, now, _| store::client_documents::purge_unused(conn, now.minus(KEEP_UNUSED_CLIENTS), BATCH)),
+    ("purge client secrets", |conn, now, _| store::clients::purge_secrets(conn, now, BATCH)),
+    ("purge assertions", |conn, now, _| store::assertions::purge_expired(conn, now, BATCH)),
     ("purge signing keys", |conn, now, oauth| store::signing_keys::purge_retired(conn, now.minus(KEEP_KEYS.max(oauth.access_token())))),
     ("purge epochs", |conn, now, _| store::epochs::purge_before(conn, now.minus(Duration::from_secs(3600)))),
     ("purge audit", |conn, now, _| store::audit::purge_before(conn, now.minus(KEEP_AUDIT))),

@@ -11,13 +11,19 @@ pub enum AuthMethod {
     SecretBasic,
     /// A secret, pinned to the request body.
     SecretPost,
+    /// A JWT that the client signs with its own private key (RFC 7523 section 2.2).
+    PrivateKeyJwt,
     /// A public client: no secret, PKCE instead.
     None,
 }
 
 impl AuthMethod {
     /// All of them.
-    pub const ALL: [AuthMethod; 4] = [Self::Secret, Self::SecretBasic, Self::SecretPost, Self::None];
+    pub const ALL: [AuthMethod; 5] = [Self::Secret, Self::SecretBasic, Self::SecretPost, Self::PrivateKeyJwt, Self::None];
+
+    /// Those that have a word of their own in RFC 7591. Basic first: some clients take the first one they
+    /// know, and all know this one.
+    pub const ANNOUNCED: [AuthMethod; 4] = [Self::SecretBasic, Self::SecretPost, Self::PrivateKeyJwt, Self::None];
 
     /// The stored word. `client_secret` is Ostiary's own for "either way of sending it".
     pub fn as_str(self) -> &'static str {
@@ -25,23 +31,29 @@ impl AuthMethod {
             Self::Secret => "client_secret",
             Self::SecretBasic => "client_secret_basic",
             Self::SecretPost => "client_secret_post",
+            Self::PrivateKeyJwt => "private_key_jwt",
             Self::None => "none",
         }
     }
 
-    /// Reads RFC 7591's words and Frappe's labels (`Client Secret Basic`, `None`).
+    /// Reads RFC 7591's words and Frappe's labels (`Client Secret Basic`, `Private Key JWT`, `None`).
     pub fn from_text(text: &str) -> Option<Self> {
         let word = text.trim().to_lowercase().replace(' ', "_");
         Self::ALL.into_iter().find(|method| method.as_str() == word)
     }
 
-    /// Whether the client has no secret.
+    /// Whether the client cannot prove who it is.
     pub fn is_public(self) -> bool {
         self == Self::None
     }
+
+    /// Whether it does so by a secret that we made.
+    pub fn has_secret(self) -> bool {
+        matches!(self, Self::Secret | Self::SecretBasic | Self::SecretPost)
+    }
 }
 
-/// The signature algorithm of a client's id tokens.
+/// A signature algorithm: of the id tokens that we sign, and of the assertions that clients sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SigningAlgorithm {
     Rs256,
@@ -90,6 +102,12 @@ pub struct Client {
     /// `authorization_code`, `refresh_token`, `client_credentials`.
     pub grant_types: Vec<String>,
     pub auth_method: AuthMethod,
+    /// Its public keys, a JWK Set as JSON text; never together with `jwks_uri`.
+    pub jwks: Option<String>,
+    /// Where it publishes them.
+    pub jwks_uri: Option<String>,
+    /// The one algorithm of its assertions, where it named one.
+    pub auth_signing_algorithm: Option<SigningAlgorithm>,
     /// "Old Frappe integration": may exchange a code with code, client_id and redirect_uri alone.
     pub legacy_no_pkce: bool,
     /// Sees every token at introspection, not its own alone.
@@ -111,7 +129,7 @@ impl Client {
     }
 
     /// Whether PKCE is demanded of it: of public clients always (RFC 9700 section 2.1.1), unless the
-    /// administrator marked it as an old Frappe integration. A confidential client proves itself by its secret.
+    /// administrator marked it as an old Frappe integration. A confidential client proves itself.
     pub fn needs_pkce(&self) -> bool {
         self.auth_method.is_public() && !self.legacy_no_pkce
     }
@@ -261,6 +279,9 @@ mod tests {
             post_logout_redirect_uris: Vec::new(),
             grant_types: vec!["authorization_code".into()],
             auth_method: AuthMethod::Secret,
+            jwks: None,
+            jwks_uri: None,
+            auth_signing_algorithm: None,
             legacy_no_pkce: false,
             is_resource_server: false,
             id_token_algorithm: SigningAlgorithm::Rs256,

@@ -12,6 +12,7 @@ pub mod cookies;
 pub mod cors;
 pub mod extract;
 pub mod gate;
+mod gather;
 pub mod health;
 pub mod login;
 pub mod oauth;

@@ -3,11 +3,14 @@
 //! oxide-auth is never shown a secret: the client is settled here first, and the state machines get
 //! exactly one credential, its id. They would take Basic beside the same `client_id` for two clients,
 //! and Basic's parts as they stand instead of form-encoded.
+//!
+//! What takes long or needs the network comes before the flow, as [`Gathered`].
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
+use super::assertion::{self, ProvenAssertion};
 use super::error::{ErrorCode, ProtocolError, Stop};
 use super::params::Params;
 use crate::cx::Cx;
@@ -25,7 +28,7 @@ const BASE64: GeneralPurpose =
 #[derive(Clone, Debug)]
 pub(super) struct KnownClient {
     pub client: Client,
-    /// Whether it proved who it is with its secret; a public client cannot.
+    /// Whether it proved who it is; a public client cannot.
     pub proven: bool,
     /// Whether its service account exists and may act.
     pub user_enabled: bool,
@@ -56,11 +59,19 @@ pub(super) enum Legacy {
 /// Longer than any client id.
 const MAX_CLIENT_ID: usize = 255;
 
+/// What was found out about a request's client before the flow; [`Default`] where there was nothing to find out.
+#[derive(Clone, Debug, Default)]
+pub struct Gathered {
+    /// Of a request that has a `client_assertion`.
+    pub assertion: Option<ProvenAssertion>,
+}
+
 /// What was presented, before anything is looked up.
-struct Presented {
+struct Presented<'a> {
     client_id: String,
     secret: Option<String>,
     basic: bool,
+    assertion: Option<&'a ProvenAssertion>,
 }
 
 /// Finds and authenticates the client of a request.
@@ -69,8 +80,14 @@ struct Presented {
 ///
 /// # Errors
 /// `invalid_client`, or `invalid_request` when credentials were sent in two ways.
-pub(super) fn authenticate(cx: &mut Cx, params: &Params, authorization: Option<&str>, legacy: Legacy) -> Result<KnownClient, Stop> {
-    let presented = presented(params, authorization)?;
+pub(super) fn authenticate(
+    cx: &mut Cx,
+    params: &Params,
+    authorization: Option<&str>,
+    gathered: &Gathered,
+    legacy: Legacy,
+) -> Result<KnownClient, Stop> {
+    let presented = presented(params, authorization, gathered)?;
     if presented.client_id.len() > MAX_CLIENT_ID {
         let code = ErrorCode::InvalidClient { basic: presented.basic };
         return Err(ProtocolError::new(code, "Client authentication failed.").into());
@@ -88,6 +105,15 @@ pub(super) fn authenticate(cx: &mut Cx, params: &Params, authorization: Option<&
     };
     let client = &known.client;
     let proven = match (client.auth_method, &presented.secret) {
+        _ if let Some(proven) = presented.assertion => {
+            assertion::admit(cx, proven, &known)?;
+            true
+        }
+        (AuthMethod::PrivateKeyJwt, _) => {
+            let text =
+                "This client is registered for private_key_jwt: it must authenticate with client_assertion and client_assertion_type.";
+            return Err(refuse(text, "no assertion"));
+        }
         (AuthMethod::None, None) => false,
         (AuthMethod::None, Some(_)) => {
             return Err(refuse("This client is public: it has no secret to send.", "public client sent a secret"));
@@ -137,21 +163,34 @@ const NOBODY: &str = "-------------------------------------------";
 /// Which client a request names, before anything is proven; for limits and logs.
 pub fn named_client(params: &Params, authorization: Option<&str>) -> Option<String> {
     let in_header = authorization.and_then(decode_basic).map(|(client_id, _)| client_id);
-    in_header.or_else(|| params.get_lenient("client_id").map(str::to_owned)).filter(|name| name.len() <= MAX_CLIENT_ID)
+    let named = in_header.or_else(|| params.get_lenient("client_id").map(str::to_owned)).or_else(|| assertion::named_client(params));
+    named.filter(|name| name.len() <= MAX_CLIENT_ID)
+}
+
+/// Whether a request tries to authenticate its client, in whatever way.
+///
+/// # Errors
+/// As [`Params::get`].
+pub(super) fn is_tried(params: &Params, authorization: Option<&str>) -> Result<bool, ProtocolError> {
+    Ok(authorization.is_some() || params.get("client_secret")?.is_some() || assertion::is_sent(params))
 }
 
 /// Reads the one credential of a request.
-fn presented(params: &Params, authorization: Option<&str>) -> Result<Presented, ProtocolError> {
+fn presented<'a>(params: &Params, authorization: Option<&str>, gathered: &'a Gathered) -> Result<Presented<'a>, ProtocolError> {
     let client_id = params.get("client_id")?;
     let client_secret = params.get("client_secret")?;
-    if params.get("client_assertion")?.is_some() || params.get("client_assertion_type")?.is_some() {
-        return Err(ProtocolError::new(ErrorCode::InvalidClient { basic: false }, "Client assertions are not supported."));
+    if assertion::is_sent(params) {
+        let proven = gathered.assertion.as_ref().ok_or_else(|| {
+            let code = ErrorCode::InvalidClient { basic: false };
+            ProtocolError::because(code, "Client authentication failed.", "an assertion that nobody looked at")
+        })?;
+        return Ok(Presented { client_id: proven.client_id.clone(), secret: None, basic: false, assertion: Some(proven) });
     }
     let Some(header) = authorization else {
         let client_id = client_id.ok_or_else(|| {
             ProtocolError::new(ErrorCode::InvalidClient { basic: false }, "Missing client_id parameter or client authentication.")
         })?;
-        return Ok(Presented { client_id: client_id.to_owned(), secret: client_secret.map(str::to_owned), basic: false });
+        return Ok(Presented { client_id: client_id.to_owned(), secret: client_secret.map(str::to_owned), basic: false, assertion: None });
     };
     let (basic_id, secret) = decode_basic(header).ok_or_else(|| {
         // Frappe: reads this header as the caller's API key, here: the client's credential, because RFC 6749 section 2.3.1 says so.
@@ -163,7 +202,7 @@ fn presented(params: &Params, authorization: Option<&str>) -> Result<Presented, 
     if client_id.is_some_and(|in_body| in_body != basic_id) {
         return Err(ProtocolError::invalid_request("client_id in the body is not the client in the header."));
     }
-    Ok(Presented { client_id: basic_id, secret: (!secret.is_empty()).then_some(secret), basic: true })
+    Ok(Presented { client_id: basic_id, secret: (!secret.is_empty()).then_some(secret), basic: true, assertion: None })
 }
 
 /// The client id and secret of a `Basic` header, each form-decoded (RFC 6749 section 2.3.1).
@@ -205,9 +244,18 @@ mod tests {
     #[test]
     fn credentials_in_two_places_are_refused_but_the_same_client_id_is_not() {
         let body: Params = [("client_id", "a")].into_iter().collect();
-        assert!(presented(&body, Some(&basic("a:s"))).is_ok());
-        assert!(presented(&body, Some(&basic("b:s"))).is_err());
+        let none = Gathered::default();
+        assert!(presented(&body, Some(&basic("a:s")), &none).is_ok());
+        assert!(presented(&body, Some(&basic("b:s")), &none).is_err());
         let both: Params = [("client_id", "a"), ("client_secret", "s")].into_iter().collect();
-        assert!(presented(&both, Some(&basic("a:s"))).is_err());
+        assert!(presented(&both, Some(&basic("a:s")), &none).is_err());
+    }
+
+    #[test]
+    fn an_assertion_that_was_not_looked_at_proves_nothing() {
+        for name in ["client_assertion", "client_assertion_type"] {
+            let params: Params = [("client_id", "a"), (name, "x")].into_iter().collect();
+            assert!(presented(&params, None, &Gathered::default()).is_err());
+        }
     }
 }

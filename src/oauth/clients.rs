@@ -1,15 +1,17 @@
 //! The registry of clients: what the doctype `OAuth Client`, the doctype `Social Login Key` and
 //! `ostiary client` do to them. Secrets leave here once and are stored as hashes.
 
+use std::time::Duration;
+
 use super::grants::{AUTHORIZATION_CODE, CLIENT_CREDENTIALS, GRANTS, REFRESH_TOKEN};
 use crate::audit::{self, AuditEvent};
 use crate::auth::Caller;
 use crate::cx::Cx;
-use crate::domain::Scope;
 use crate::domain::client::{AuthMethod, Client, SigningAlgorithm, check_redirect_uri};
 use crate::domain::user::{ADMINISTRATOR, GUEST};
+use crate::domain::{Instant, Scope};
 use crate::error::{AppError, Denied};
-use crate::secrets::{SecretHash, mint};
+use crate::secrets::{PublicKeySet, SecretHash, mint};
 use crate::store::clients::{self, ClientRecord};
 use crate::store::epochs::{self, CLIENTS, EVERYBODY};
 use crate::store::{consents, grants, roles, tokens, users};
@@ -68,6 +70,9 @@ impl ClientKind {
             post_logout_redirect_uris: Vec::new(),
             grant_types: grant_types.iter().map(|&name| name.to_owned()).collect(),
             auth_method,
+            jwks: None,
+            jwks_uri: None,
+            auth_signing_algorithm: None,
             legacy_no_pkce: self == Self::OldFrappe,
             is_resource_server: false,
             id_token_algorithm: SigningAlgorithm::ALL[0],
@@ -109,16 +114,16 @@ pub fn register(cx: &mut Cx, client: Client, allowed_roles: &[String], by: &str)
     clients::insert_client(cx.conn, &record)?;
     let client = record.client;
     clients::replace_allowed_roles(cx.conn, cx.now, &client.client_id, allowed_roles, by)?;
-    let secret = match client.auth_method.is_public() {
-        true => None,
-        false => Some(give_secret(cx, &client.client_id)?),
+    let secret = match client.auth_method.has_secret() {
+        true => Some(give_secret(cx, &client.client_id)?),
+        false => None,
     };
     note_described(cx, &client.client_id, by, "registered")?;
     Ok(Registered { client, secret })
 }
 
-/// Replaces a client's registration; `allowed_roles` `None` leaves them. One that becomes
-/// confidential gets its first secret, one that becomes public loses all.
+/// Replaces a client's registration; `allowed_roles` `None` leaves them. One whose way to authenticate
+/// becomes a secret gets its first, one that has another way from now on loses all.
 ///
 /// # Errors
 /// As [`register`], and [`AppError::NotFound`].
@@ -149,7 +154,7 @@ fn replace(cx: &mut Cx, client: Client, allowed_roles: Option<&[String]>, by: &s
     if let Some(roles) = allowed_roles {
         clients::replace_allowed_roles(cx.conn, cx.now, &client.client_id, roles, by)?;
     }
-    let secret = if client.auth_method.is_public() {
+    let secret = if !client.auth_method.has_secret() {
         clients::revoke_secrets(cx.conn, &client.client_id)?;
         None
     } else if clients::has_secret(cx.conn, &client.client_id)? {
@@ -164,31 +169,79 @@ fn replace(cx: &mut Cx, client: Client, allowed_roles: Option<&[String]>, by: &s
     Ok(Registered { client, secret })
 }
 
-/// Replaces a client's secret; the old one is refused from here on. Returns the new one.
+/// How long a replaced secret stays valid beside the new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overlap(Duration);
+
+impl Overlap {
+    const MOST_DAYS: u64 = 90;
+
+    /// Reads `30m`, `12h` or `7d`; a number alone is days.
+    ///
+    /// # Errors
+    /// A text that says what is accepted.
+    pub fn from_text(text: &str) -> Result<Self, String> {
+        let refuse = || format!("give a time from 1m to {}d, such as 30m, 12h or 7d", Self::MOST_DAYS);
+        let digits = text.trim_end_matches(['m', 'h', 'd']);
+        let seconds = match &text[digits.len()..] {
+            "m" => 60,
+            "h" => 3600,
+            "d" | "" => 86_400,
+            _ => return Err(refuse()),
+        };
+        let count: u64 = digits.parse().map_err(|_| refuse())?;
+        let total = count.checked_mul(seconds).filter(|total| (60..=Self::MOST_DAYS * 86_400).contains(total));
+        total.map(|total| Self(Duration::from_secs(total))).ok_or_else(refuse)
+    }
+}
+
+/// A secret that was replaced.
+#[derive(Clone)]
+pub struct Rotated {
+    /// The new one: shown now and never again.
+    pub secret: String,
+    /// Until when the old one is accepted too.
+    pub old_until: Option<Instant>,
+}
+
+impl std::fmt::Debug for Rotated {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Rotated([redacted], {:?})", self.old_until)
+    }
+}
+
+/// Replaces a client's secret. The old one is refused from here on, or after `overlap`; one that was
+/// replaced before it ends now, so that never more than two are valid.
 ///
 /// # Errors
-/// [`AppError::NotFound`]; [`AppError::Validation`] for a public client; [`AppError::NotPermitted`] for one that
-/// acts as Administrator.
-pub fn rotate_secret(cx: &mut Cx, client_id: &str, by: &str) -> Result<String, AppError> {
+/// [`AppError::NotFound`]; [`AppError::Validation`] for a client without secrets; [`AppError::NotPermitted`] for one
+/// that acts as Administrator.
+pub fn rotate_secret(cx: &mut Cx, client_id: &str, overlap: Option<Overlap>, by: &str) -> Result<Rotated, AppError> {
     let client = clients::find_client(cx.conn, client_id)?.ok_or_else(|| AppError::not_found("OAuth Client", client_id))?;
     require_own_power(client.user.as_deref(), by)?;
-    if client.auth_method.is_public() {
-        return Err(AppError::Validation("This client is public (Token Endpoint Auth Method None): it has no secret.".into()));
+    let without = match client.auth_method {
+        AuthMethod::Secret | AuthMethod::SecretBasic | AuthMethod::SecretPost => None,
+        AuthMethod::PrivateKeyJwt => Some("authenticates with its own key (Token Endpoint Auth Method Private Key JWT)"),
+        AuthMethod::None => Some("is public (Token Endpoint Auth Method None)"),
+    };
+    if let Some(how) = without {
+        return Err(AppError::Validation(format!("This client {how}: it has no secret.")));
     }
-    clients::revoke_secrets(cx.conn, client_id)?;
+    let old_until = overlap.map(|Overlap(duration)| cx.now.plus(duration));
+    clients::retire_secrets(cx.conn, client_id, old_until)?;
     let secret = give_secret(cx, client_id)?;
-    note(cx, client_id, by, "secret rotated")?;
-    Ok(secret)
+    note(cx, client_id, by, if old_until.is_some() { "secret rotated, old one kept for a time" } else { "secret rotated" })?;
+    Ok(Rotated { secret, old_until })
 }
 
 /// [`rotate_secret`] for a caller, whose own reach the client must not exceed.
 ///
 /// # Errors
 /// As [`rotate_secret`] and [`require_reach`].
-pub fn rotate_secret_for(cx: &mut Cx, caller: &Caller, client_id: &str) -> Result<String, AppError> {
+pub fn rotate_secret_for(cx: &mut Cx, caller: &Caller, client_id: &str, overlap: Option<Overlap>) -> Result<Rotated, AppError> {
     let client = clients::find_client(cx.conn, client_id)?.ok_or_else(|| AppError::not_found("OAuth Client", client_id))?;
     require_reach(caller, &client)?;
-    rotate_secret(cx, client_id, caller.name())
+    rotate_secret(cx, client_id, overlap, caller.name())
 }
 
 /// Removes a client. While a token of it is in force that is refused, unless `force` ends them first.
@@ -286,7 +339,7 @@ fn check(cx: &mut Cx, client: &Client, allowed_roles: &[String]) -> Result<(), A
     }
     if client.may(CLIENT_CREDENTIALS) {
         if client.auth_method.is_public() {
-            return refuse("client_credentials is for clients with a secret".into());
+            return refuse("client_credentials is for clients that authenticate: by a secret, or by a key of their own".into());
         }
         if client.user.is_none() {
             return refuse("client_credentials needs a service account: set the field user".into());
@@ -295,6 +348,7 @@ fn check(cx: &mut Cx, client: &Client, allowed_roles: &[String]) -> Result<(), A
             return refuse("Guest cannot be a service account: set the field user to somebody who can log in".into());
         }
     }
+    check_keys(client)?;
     for (label, uri) in [
         ("Client URI", &client.client_uri),
         ("Logo URI", &client.logo_uri),
@@ -317,6 +371,35 @@ fn check(cx: &mut Cx, client: &Client, allowed_roles: &[String]) -> Result<(), A
         }
     }
     Ok(())
+}
+
+/// Refuses keys that nothing could be verified with, and a client that is to use keys and has none.
+fn check_keys(client: &Client) -> Result<(), AppError> {
+    let refuse = |text: String| Err(AppError::Validation(text));
+    if client.jwks.is_some() && client.jwks_uri.is_some() {
+        return refuse("Give jwks or jwks_uri, not both".into());
+    }
+    if let Some(Err(error)) = client.jwks.as_deref().map(PublicKeySet::parse) {
+        return refuse(format!("jwks {error}"));
+    }
+    if client.jwks_uri.as_deref().is_some_and(|uri| !is_key_address(uri)) {
+        return refuse("jwks_uri must be an https URL without user name, password and fragment".into());
+    }
+    if client.auth_method == AuthMethod::PrivateKeyJwt {
+        if client.jwks.is_none() && client.jwks_uri.is_none() {
+            return refuse("private_key_jwt needs the client's public keys: jwks or jwks_uri".into());
+        }
+        if client.legacy_no_pkce {
+            return refuse("An old Frappe integration (legacy_no_pkce) cannot use private_key_jwt".into());
+        }
+    }
+    Ok(())
+}
+
+fn is_key_address(uri: &str) -> bool {
+    uri.len() <= 2000
+        && url::Url::parse(uri)
+            .is_ok_and(|url| url.scheme() == "https" && url.username().is_empty() && url.password().is_none() && url.fragment().is_none())
 }
 
 fn is_web_url(text: &str) -> bool {

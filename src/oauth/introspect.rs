@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::client_auth::{self, Legacy};
+use super::assertion;
+use super::client_auth::{self, Gathered, Legacy};
 use super::error::{ErrorCode, ProtocolError, Stop};
 use super::params::Params;
 use super::resources;
@@ -27,6 +28,8 @@ pub struct IntrospectRequest {
     pub params: Params,
     /// The value of the `Authorization` header where it is a client's credential.
     pub authorization: Option<String>,
+    /// What was found out about the client before the flow.
+    pub gathered: Gathered,
 }
 
 /// What the introspection endpoint answers.
@@ -109,11 +112,11 @@ fn sight(cx: &mut Cx, request: &IntrospectRequest, caller: Option<&Caller>) -> R
     if caller.is_some_and(|caller| caller.scope.is_none() && caller.is_system_manager()) {
         return Ok(Sight::Everything);
     }
-    let known = client_auth::authenticate(cx, &request.params, request.authorization.as_deref(), Legacy::Strict)?;
+    let known = client_auth::authenticate(cx, &request.params, request.authorization.as_deref(), &request.gathered, Legacy::Strict)?;
     known.count(cx, Limit::Introspect)?;
     if !known.proven {
         let code = ErrorCode::InvalidClient { basic: request.authorization.is_some() };
-        return Err(ProtocolError::new(code, "Only clients with a secret may introspect tokens.").into());
+        return Err(ProtocolError::new(code, "Only clients that authenticate may introspect tokens.").into());
     }
     Ok(match known.client.is_resource_server {
         true => Sight::Everything,
@@ -155,14 +158,15 @@ impl IntrospectionCache {
     }
 
     /// Under which key an answer is remembered: a hash of everything the answer depends on, the
-    /// client's credential included. `None` for requests that are not remembered.
+    /// client's credential included. `None` for requests that are not remembered: those without one, and
+    /// those with an assertion, which proves something once.
     pub fn key(&self, request: &IntrospectRequest) -> Option<[u8; 32]> {
         let get = |name| request.params.get(name).ok().map(Option::unwrap_or_default);
         let (token, client_id, secret) = (get("token")?, get("client_id")?, get("client_secret")?);
         let authorization = request.authorization.as_deref().unwrap_or_default();
         let proves = !authorization.is_empty() || !secret.is_empty();
         let parts = [&self.salt, token.as_bytes(), client_id.as_bytes(), secret.as_bytes(), authorization.as_bytes()];
-        proves.then(|| SecretHash::of_tuple(&parts).bytes())
+        (proves && !assertion::is_sent(&request.params)).then(|| SecretHash::of_tuple(&parts).bytes())
     }
 
     /// The answer under a key, if it is still right.

@@ -8,6 +8,7 @@
 //! To add a grant type, add a file and a row in [`grants`].
 
 mod asking;
+pub mod assertion;
 pub mod authorize;
 mod client_auth;
 pub mod client_documents;
@@ -26,7 +27,7 @@ pub mod resources;
 pub mod revoke;
 pub mod token;
 
-pub use client_auth::named_client;
+pub use client_auth::{Gathered, named_client};
 pub use error::{ErrorCode, ProtocolError};
 pub use params::Params;
 

@@ -87,10 +87,10 @@ pub(super) fn read(metadata: &Map<String, Value>, trusted: bool) -> Result<Clien
     let method = match text(metadata, "token_endpoint_auth_method", MAX_NAME)? {
         None => AuthMethod::Secret,
         Some(word) => {
-            let offered = [AuthMethod::SecretBasic, AuthMethod::SecretPost, AuthMethod::None];
-            let words: Vec<&str> = offered.iter().map(|method| method.as_str()).collect();
+            let offered = AuthMethod::ANNOUNCED;
             let found = offered.into_iter().find(|method| method.as_str() == word);
-            found.ok_or_else(|| invalid(format!("token_endpoint_auth_method must be one of {}.", words.join(", "))))?
+            let words = offered.map(AuthMethod::as_str).join(", ");
+            found.ok_or_else(|| invalid(format!("token_endpoint_auth_method must be one of {words}.")))?
         }
     };
     let grant_types = list(metadata, "grant_types")?;
@@ -103,13 +103,6 @@ pub(super) fn read(metadata: &Map<String, Value>, trusted: bool) -> Result<Clien
     if list(metadata, "response_types")?.iter().any(|kind| kind != "code") {
         return Err(invalid("response_types must be code."));
     }
-    let id_token_algorithm = match text(metadata, "id_token_signed_response_alg", MAX_NAME)? {
-        None => SigningAlgorithm::ALL[0],
-        Some(name) => {
-            let words = SigningAlgorithm::ALL.map(SigningAlgorithm::as_str).join(", ");
-            SigningAlgorithm::from_text(name).ok_or_else(|| invalid(format!("id_token_signed_response_alg must be one of {words}.")))?
-        }
-    };
     let app_name = match text(metadata, "client_name", MAX_NAME)? {
         Some(name) => name.to_owned(),
         None => url::Url::parse(&redirect_uris[0]).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_else(|| "App".into()),
@@ -119,12 +112,18 @@ pub(super) fn read(metadata: &Map<String, Value>, trusted: bool) -> Result<Clien
         app_name,
         scope: scope(metadata)?,
         auth_method: method,
+        jwks: match metadata.get("jwks") {
+            None | Some(Value::Null) => None,
+            Some(set) => Some(set.to_string()),
+        },
+        jwks_uri: owned("jwks_uri")?,
+        auth_signing_algorithm: algorithm(metadata, "token_endpoint_auth_signing_alg")?,
         grant_types: match grant_types.is_empty() {
             // Frappe: every login yields a refresh token, here: too, unless the client says that it wants none.
             true => vec![AUTHORIZATION_CODE.to_owned(), REFRESH_TOKEN.to_owned()],
             false => grant_types,
         },
-        id_token_algorithm,
+        id_token_algorithm: algorithm(metadata, "id_token_signed_response_alg")?.unwrap_or(SigningAlgorithm::ALL[0]),
         verified: trusted,
         post_logout_redirect_uris: uris(metadata, "post_logout_redirect_uris")?,
         client_uri: owned("client_uri")?,
@@ -145,6 +144,13 @@ fn scope(metadata: &Map<String, Value>) -> Result<Scope, ProtocolError> {
         return Err(invalid(format!("scope: {ADMIN_CREDENTIALS} is not for clients that register themselves.")));
     }
     Ok(scope)
+}
+
+fn algorithm(metadata: &Map<String, Value>, name: &str) -> Result<Option<SigningAlgorithm>, ProtocolError> {
+    let Some(word) = text(metadata, name, MAX_NAME)? else { return Ok(None) };
+    let words = SigningAlgorithm::ALL.map(SigningAlgorithm::as_str).join(", ");
+    let found = SigningAlgorithm::from_text(word).ok_or_else(|| invalid(format!("{name} must be one of {words}.")))?;
+    Ok(Some(found))
 }
 
 /// A text member; `null` and nothing count as not sent.
@@ -204,6 +210,9 @@ fn describe(client: &Client, secret: Option<&str>, now: i64) -> Value {
         "post_logout_redirect_uris": client.post_logout_redirect_uris,
         "contacts": client.contacts,
         "token_endpoint_auth_method": method.as_str(),
+        "token_endpoint_auth_signing_alg": client.auth_signing_algorithm.map(SigningAlgorithm::as_str),
+        "jwks": client.jwks.as_deref().and_then(|set| serde_json::from_str::<Value>(set).ok()),
+        "jwks_uri": client.jwks_uri,
         "id_token_signed_response_alg": client.id_token_algorithm.as_str(),
     });
     if let Value::Object(members) = &mut body {

@@ -1,6 +1,6 @@
 //! Token revocation (RFC 7009), and the other ways in which what was granted ends.
 
-use super::client_auth::{self, Legacy};
+use super::client_auth::{self, Gathered, Legacy};
 use super::error::{ErrorCode, ProtocolError, Stop};
 use super::issued::end_family;
 use super::params::Params;
@@ -19,6 +19,8 @@ pub struct RevokeRequest {
     pub params: Params,
     /// The value of the `Authorization` header: the client's credential.
     pub authorization: Option<String>,
+    /// What was found out about the client before the flow.
+    pub gathered: Gathered,
     /// The address it came from, for the audit log.
     pub ip: Option<String>,
 }
@@ -60,10 +62,10 @@ fn run(cx: &mut Cx, request: &RevokeRequest) -> Result<(), Stop> {
     let presented = params.get("token")?.ok_or_else(|| ProtocolError::invalid_request("Missing token parameter."))?;
     // A hint is only a hint (RFC 7009 section 2.1); hashes of both kinds never meet.
     params.get("token_type_hint")?;
-    let authenticates = request.authorization.is_some() || params.get("client_secret")?.is_some();
-    let known = match authenticates {
+    let authorization = request.authorization.as_deref();
+    let known = match client_auth::is_tried(params, authorization)? {
         true => {
-            let known = client_auth::authenticate(cx, params, request.authorization.as_deref(), Legacy::Strict)?;
+            let known = client_auth::authenticate(cx, params, authorization, &request.gathered, Legacy::Strict)?;
             known.count(cx, Limit::Revoke)?;
             Some(known.client)
         }

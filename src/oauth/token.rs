@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::client_auth::{self, Legacy};
+use super::client_auth::{self, Gathered, Legacy};
 use super::error::{ErrorCode, ProtocolError, Stop};
 use super::grants::{GRANTS, GrantType};
 use super::params::Params;
@@ -19,6 +19,8 @@ pub struct TokenRequest {
     pub params: Params,
     /// The value of the `Authorization` header; here it is the client's credential.
     pub authorization: Option<String>,
+    /// What was found out about the client before the flow.
+    pub gathered: Gathered,
     /// When the request came in, which may be long before its turn in the write queue.
     pub arrived_at: Instant,
     /// The address it came from, for the audit log.
@@ -88,7 +90,7 @@ fn issue(cx: &mut Cx, request: &TokenRequest) -> Result<TokenReply, Stop> {
     let name = request.params.get("grant_type")?;
     let grant = GRANTS.iter().find(|grant| Some(grant.name) == name);
     let legacy = grant.map_or(Legacy::Strict, |grant| grant.legacy);
-    let known = client_auth::authenticate(cx, &request.params, request.authorization.as_deref(), legacy)?;
+    let known = client_auth::authenticate(cx, &request.params, request.authorization.as_deref(), &request.gathered, legacy)?;
     known.count(cx, Limit::GetToken)?;
     let grant: &GrantType = match (grant, name) {
         (Some(grant), _) => grant,

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::claims::CLAIMS;
-use crate::domain::client::SigningAlgorithm;
+use crate::domain::client::{AuthMethod, SigningAlgorithm};
 use crate::domain::resource::Resource;
 use crate::domain::scope::{ADMIN_CREDENTIALS, ALL, IDENTITY};
 
@@ -27,9 +27,9 @@ pub struct Offer<'a> {
 /// `/.well-known/oauth-authorization-server` (RFC 8414).
 pub fn authorization_server(offer: &Offer) -> Value {
     let at = |name: &str| format!("{}{ENDPOINTS}{name}", offer.issuer);
-    // Basic first: some clients take the first method they know, and all know this one.
-    let with_secret = ["client_secret_basic", "client_secret_post"];
-    let any_client = ["client_secret_basic", "client_secret_post", "none"];
+    let any_client = AuthMethod::ANNOUNCED.map(AuthMethod::as_str);
+    let confidential: Vec<&str> = AuthMethod::ANNOUNCED.into_iter().filter(|method| !method.is_public()).map(AuthMethod::as_str).collect();
+    let algorithms = SigningAlgorithm::ALL.map(SigningAlgorithm::as_str);
     let mut document = json!({
         "issuer": offer.issuer,
         "authorization_endpoint": at("authorize"),
@@ -38,10 +38,13 @@ pub fn authorization_server(offer: &Offer) -> Value {
         "response_modes_supported": offer.response_modes,
         "grant_types_supported": offer.grant_types,
         "token_endpoint_auth_methods_supported": any_client,
+        "token_endpoint_auth_signing_alg_values_supported": algorithms,
         "revocation_endpoint": at("revoke_token"),
         "revocation_endpoint_auth_methods_supported": any_client,
+        "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
         "introspection_endpoint": at("introspect_token"),
-        "introspection_endpoint_auth_methods_supported": with_secret,
+        "introspection_endpoint_auth_methods_supported": confidential,
+        "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
         "userinfo_endpoint": at("openid_profile"),
         "jwks_uri": at("jwks"),
         "scopes_supported": scopes(),
@@ -63,7 +66,7 @@ pub fn openid_configuration(offer: &Offer) -> Value {
         Value::Object(map) => map,
         _ => Map::new(),
     };
-    let algorithms: Vec<&str> = SigningAlgorithm::ALL.iter().map(|algorithm| algorithm.as_str()).collect();
+    let algorithms = SigningAlgorithm::ALL.map(SigningAlgorithm::as_str);
     let mut add = |name: &str, value: Value| {
         document.insert(name.to_owned(), value);
     };

@@ -4,10 +4,12 @@
 //! here knows where a secret is stored. Types that hold a secret print `[redacted]`.
 
 pub mod hash;
+pub mod jwks;
 pub mod keys;
 pub mod mint;
 pub mod password;
 pub mod seal;
 
 pub use hash::{SecretHash, constant_time_eq};
+pub use jwks::PublicKeySet;
 pub use seal::SealKey;

@@ -1,5 +1,8 @@
 //! OAuth clients, the hashes of their secrets, and the roles whose users they accept.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
 
@@ -7,11 +10,11 @@ use super::schema::{oauth_client_roles, oauth_client_secrets, oauth_clients, use
 use super::{Conn, StoreError};
 use crate::domain::client::{AuthMethod, Client, SigningAlgorithm};
 use crate::domain::{Instant, Scope};
-use crate::secrets::{SecretHash, mint};
+use crate::secrets::{PublicKeySet, SecretHash, mint};
 
 type ClientRow = (
     (String, String, Option<String>, bool, String, String, Option<String>, String),
-    (String, bool, bool, String, String, bool),
+    (String, bool, bool, String, String, bool, Option<String>, Option<String>, Option<String>),
     (Option<String>, Option<String>, Option<String>, Option<String>, Option<String>, Option<String>, Option<String>),
 );
 
@@ -36,6 +39,9 @@ macro_rules! client_columns {
                 oauth_clients::id_token_alg,
                 oauth_clients::post_logout_redirect_uris,
                 oauth_clients::verified,
+                oauth_clients::jwks,
+                oauth_clients::jwks_uri,
+                oauth_clients::token_endpoint_auth_signing_alg,
             ),
             (
                 oauth_clients::client_uri,
@@ -52,8 +58,10 @@ macro_rules! client_columns {
 
 fn to_domain((core, kind, about): ClientRow) -> Result<Client, StoreError> {
     let (client_id, app_name, user, skip_authorization, scopes, redirect_uris, default_redirect_uri, grant_types) = core;
-    let (auth_method, legacy_no_pkce, is_resource_server, id_token_alg, post_logout_redirect_uris, verified) = kind;
+    let (auth_method, legacy_no_pkce, is_resource_server, id_token_alg, post_logout_redirect_uris, verified, jwks, jwks_uri, auth_alg) =
+        kind;
     let (client_uri, logo_uri, tos_uri, policy_uri, software_id, software_version, contacts) = about;
+    let algorithm = |name: &str| SigningAlgorithm::from_text(name).ok_or_else(|| StoreError::corrupt(name));
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
     Ok(Client {
         scope: Scope::parse(&scopes).map_err(StoreError::corrupt)?,
@@ -61,7 +69,10 @@ fn to_domain((core, kind, about): ClientRow) -> Result<Client, StoreError> {
         post_logout_redirect_uris: words(&post_logout_redirect_uris),
         grant_types: words(&grant_types),
         auth_method: AuthMethod::from_text(&auth_method).ok_or_else(|| StoreError::corrupt(&auth_method))?,
-        id_token_algorithm: SigningAlgorithm::from_text(&id_token_alg).ok_or_else(|| StoreError::corrupt(&id_token_alg))?,
+        id_token_algorithm: algorithm(&id_token_alg)?,
+        auth_signing_algorithm: auth_alg.as_deref().map(algorithm).transpose()?,
+        jwks,
+        jwks_uri,
         contacts: contacts.unwrap_or_default().lines().map(str::to_owned).collect(),
         client_id,
         app_name,
@@ -103,6 +114,8 @@ pub struct StoredSecret {
 pub struct ClientWithSecrets {
     pub client: Client,
     pub secrets: Vec<StoredSecret>,
+    /// The keys of its `jwks`.
+    pub keys: Option<Arc<PublicKeySet>>,
     /// Whether its service account exists and may act.
     pub user_enabled: bool,
 }
@@ -136,11 +149,16 @@ pub fn find_with_secrets(conn: &mut Conn, client_id: &str) -> Result<Option<Clie
     for (client, secret, user_enabled) in rows {
         let entry = match &mut found {
             Some(entry) => entry,
-            None => found.insert(ClientWithSecrets {
-                client: to_domain(client)?,
-                secrets: Vec::new(),
-                user_enabled: user_enabled.unwrap_or(false),
-            }),
+            None => {
+                let client = to_domain(client)?;
+                let keys = client.jwks.as_deref().map(PublicKeySet::parse).transpose().map_err(StoreError::corrupt)?;
+                found.insert(ClientWithSecrets {
+                    client,
+                    secrets: Vec::new(),
+                    keys: keys.map(Arc::new),
+                    user_enabled: user_enabled.unwrap_or(false),
+                })
+            }
         };
         entry.secrets.extend(secret.map(|(hash, expires_at)| StoredSecret { hash, expires_at: expires_at.map(Instant::new) }));
     }
@@ -240,6 +258,9 @@ struct ClientChanges<'a> {
     verified: bool,
     grant_types: String,
     token_endpoint_auth_method: &'a str,
+    jwks: Option<&'a str>,
+    jwks_uri: Option<&'a str>,
+    token_endpoint_auth_signing_alg: Option<&'a str>,
     legacy_no_pkce: bool,
     is_resource_server: bool,
     id_token_alg: &'a str,
@@ -265,6 +286,9 @@ impl<'a> ClientChanges<'a> {
             verified: client.verified,
             grant_types: client.grant_types.join(" "),
             token_endpoint_auth_method: client.auth_method.as_str(),
+            jwks: client.jwks.as_deref(),
+            jwks_uri: client.jwks_uri.as_deref(),
+            token_endpoint_auth_signing_alg: client.auth_signing_algorithm.map(SigningAlgorithm::as_str),
             legacy_no_pkce: client.legacy_no_pkce,
             is_resource_server: client.is_resource_server,
             id_token_alg: client.id_token_algorithm.as_str(),
@@ -293,6 +317,53 @@ pub fn insert_secret(conn: &mut Conn, now: Instant, client_id: &str, hash: &Secr
         ))
         .execute(conn)?;
     Ok(())
+}
+
+/// Takes its secrets from a client, but lets the newest one live until `end` if there is one.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn retire_secrets(conn: &mut Conn, client_id: &str, end: Option<Instant>) -> Result<(), StoreError> {
+    // Changes nothing: who rotates at the same time on Postgres waits here, and then sees what we left.
+    diesel::update(oauth_clients::table.find(client_id)).set(oauth_clients::app_name.eq(oauth_clients::app_name)).execute(conn)?;
+    let of_client = || oauth_client_secrets::table.filter(oauth_client_secrets::client_id.eq(client_id));
+    let Some(end) = end else {
+        diesel::delete(of_client()).execute(conn)?;
+        return Ok(());
+    };
+    // The newest is the one without an end.
+    diesel::delete(of_client().filter(oauth_client_secrets::expires_at.is_not_null())).execute(conn)?;
+    diesel::update(of_client()).set(oauth_client_secrets::expires_at.eq(end.naive_utc())).execute(conn)?;
+    Ok(())
+}
+
+/// Until when the secrets live that clients have now, by client id; `None` is for good.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn list_live_secrets(conn: &mut Conn, now: Instant) -> Result<HashMap<String, Vec<Option<Instant>>>, StoreError> {
+    let rows: Vec<(String, Option<NaiveDateTime>)> = oauth_client_secrets::table
+        .filter(oauth_client_secrets::expires_at.is_null().or(oauth_client_secrets::expires_at.gt(now.naive_utc())))
+        .select((oauth_client_secrets::client_id, oauth_client_secrets::expires_at))
+        .load(conn)?;
+    let mut found: HashMap<String, Vec<Option<Instant>>> = HashMap::new();
+    for (client_id, end) in rows {
+        found.entry(client_id).or_default().push(end.map(Instant::new));
+    }
+    Ok(found)
+}
+
+/// Removes up to `limit` secrets that have ended. Returns how many.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn purge_secrets(conn: &mut Conn, now: Instant, limit: i64) -> Result<usize, StoreError> {
+    let ids: Vec<String> = oauth_client_secrets::table
+        .filter(oauth_client_secrets::expires_at.lt(now.naive_utc()))
+        .select(oauth_client_secrets::id)
+        .limit(limit)
+        .load(conn)?;
+    Ok(diesel::delete(oauth_client_secrets::table.filter(oauth_client_secrets::id.eq_any(ids))).execute(conn)?)
 }
 
 /// Takes every secret from a client. Returns how many.

@@ -126,9 +126,14 @@ const SOURCES: &[Source] = &[
                 "token_endpoint_auth_method",
                 Same(
                     "CASE d.token_endpoint_auth_method WHEN 'client_secret_basic' THEN 'Client Secret Basic' \
-                     WHEN 'client_secret_post' THEN 'Client Secret Post' WHEN 'none' THEN 'None' ELSE 'Client Secret' END",
+                     WHEN 'client_secret_post' THEN 'Client Secret Post' WHEN 'private_key_jwt' THEN 'Private Key JWT' \
+                     WHEN 'none' THEN 'None' ELSE 'Client Secret' END",
                 ),
             ),
+            ("jwks", Same("d.jwks")),
+            ("jwks_uri", Same("d.jwks_uri")),
+            ("token_endpoint_auth_signing_alg", Same("d.token_endpoint_auth_signing_alg")),
+            ("old_secret_expires", Same("(SELECT MAX(s.expires_at) FROM oauth_client_secrets AS s WHERE s.client_id = d.client_id)")),
             ("legacy_no_pkce", Same("CAST(d.legacy_no_pkce AS INTEGER)")),
             ("is_resource_server", Same("CAST(d.is_resource_server AS INTEGER)")),
             ("id_token_alg", Same("d.id_token_alg")),

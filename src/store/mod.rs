@@ -20,6 +20,7 @@ mod pool;
 pub(crate) mod schema;
 
 pub mod api_keys;
+pub mod assertions;
 pub mod audit;
 pub mod authorization_requests;
 pub mod backup;

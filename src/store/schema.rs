@@ -116,6 +116,9 @@ diesel::table! {
         modified_by -> Text,
         post_logout_redirect_uris -> Text,
         verified -> Bool,
+        jwks -> Nullable<Text>,
+        jwks_uri -> Nullable<Text>,
+        token_endpoint_auth_signing_alg -> Nullable<Text>,
     }
 }
 
@@ -136,6 +139,13 @@ diesel::table! {
         secret_hash -> Text,
         created -> Timestamp,
         expires_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    oauth_assertions (id) {
+        id -> Text,
+        expires_at -> Timestamp,
     }
 }
 
@@ -322,6 +332,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     oauth_clients,
     oauth_client_documents,
     oauth_client_secrets,
+    oauth_assertions,
     oauth_client_roles,
     social_login_keys,
     authorization_requests,

@@ -22,7 +22,7 @@ use crate::oauth::redirect::{Redirection, ResponseMode};
 use crate::oauth::register::{self, RegisterOutcome, RegisterRequest};
 use crate::oauth::revoke::{self, RevokeOutcome, RevokeRequest};
 use crate::oauth::token::{self, TokenOutcome, TokenRequest};
-use crate::oauth::{self, Params, ProtocolError};
+use crate::oauth::{self, Gathered, Params, ProtocolError};
 use crate::oidc::id_token::UnsignedIdToken;
 use crate::oidc::{discovery, keys, userinfo};
 use crate::pages;
@@ -303,16 +303,35 @@ fn count(call: &Call<'_>, limit: Limit, client: Option<String>) -> Result<(), Ap
     call.state.env.limits.check(limit, &key).map(|_| ())
 }
 
+/// What a client sent to an endpoint where it authenticates, with what had to be found out first.
+struct FromClient {
+    params: Params,
+    authorization: Option<String>,
+    gathered: Gathered,
+    /// Which client it names.
+    named: Option<String>,
+}
+
+/// Counts a client's request and gathers for it; the inner error is the answer.
+async fn from_client(call: &Call<'_>, limit: Limit, endpoint: &str) -> Result<Result<FromClient, Reply>, AppError> {
+    let (params, authorization) = (Params::new(call.params.pairs()), authorization(call));
+    let named = oauth::named_client(&params, authorization.as_deref());
+    count(call, limit, named.clone())?;
+    Ok(match call.state.gather_client(&params, authorization.as_deref(), endpoint).await? {
+        Ok(gathered) => Ok(FromClient { params, authorization, gathered, named }),
+        Err(error) => Err(Reply::response(door::refusal(&error))),
+    })
+}
+
 /// The token endpoint (RFC 6749 section 3.2); a form or JSON.
 pub fn get_token(call: Call<'_>) -> Answer<'_> {
     Box::pin(async move {
-        let request = TokenRequest {
-            params: Params::new(call.params.pairs()),
-            authorization: authorization(&call),
-            arrived_at: call.arrived_at,
-            ip: Some(call.facts.address.to_string()),
+        let FromClient { params, authorization, gathered, .. } = match from_client(&call, Limit::GetToken, "get_token").await? {
+            Ok(sent) => sent,
+            Err(refusal) => return Ok(refusal),
         };
-        count(&call, Limit::GetToken, oauth::named_client(&request.params, request.authorization.as_deref()))?;
+        let (arrived_at, ip) = (call.arrived_at, Some(call.facts.address.to_string()));
+        let request = TokenRequest { params, authorization, gathered, arrived_at, ip };
         match call.state.write("token", move |cx| token::token(cx, &request)).await? {
             TokenOutcome::Refused(error) => Ok(Reply::response(door::refusal(&error))),
             TokenOutcome::Issued(reply) => {
@@ -346,12 +365,11 @@ async fn sign(state: &State, unsigned: UnsignedIdToken) -> Result<String, AppErr
 /// Token revocation (RFC 7009).
 pub fn revoke_token(call: Call<'_>) -> Answer<'_> {
     Box::pin(async move {
-        let request = RevokeRequest {
-            params: Params::new(call.params.pairs()),
-            authorization: authorization(&call),
-            ip: Some(call.facts.address.to_string()),
+        let FromClient { params, authorization, gathered, .. } = match from_client(&call, Limit::Revoke, "revoke_token").await? {
+            Ok(sent) => sent,
+            Err(refusal) => return Ok(refusal),
         };
-        count(&call, Limit::Revoke, oauth::named_client(&request.params, request.authorization.as_deref()))?;
+        let request = RevokeRequest { params, authorization, gathered, ip: Some(call.facts.address.to_string()) };
         Ok(Reply::response(match call.state.write("revoke", move |cx| revoke::revoke(cx, &request)).await? {
             RevokeOutcome::Done => respond::json_no_store(StatusCode::OK, "{}"),
             RevokeOutcome::Refused(error) => door::refusal(&error),
@@ -359,13 +377,25 @@ pub fn revoke_token(call: Call<'_>) -> Answer<'_> {
     })
 }
 
-/// Token introspection (RFC 7662), for clients with a secret and for System Managers.
+/// Token introspection (RFC 7662), for clients that authenticate and for System Managers.
 pub fn introspect_token(call: Call<'_>) -> Answer<'_> {
     Box::pin(async move {
+        let sent = match from_client(&call, Limit::Introspect, "introspect_token").await? {
+            Ok(sent) => sent,
+            Err(refusal) => return Ok(refusal),
+        };
+        let FromClient { params, authorization, gathered, named: client } = sent;
+        let by_assertion = gathered.assertion.is_some();
+        let request = IntrospectRequest { params, authorization, gathered };
+        if by_assertion {
+            // An assertion is used up, which is a change.
+            let outcome = call.state.write("introspect", move |cx| introspect::introspect(cx, &request, None)).await?;
+            return Ok(Reply::response(match outcome {
+                IntrospectOutcome::Reply(reply) => respond::json_no_store(StatusCode::OK, reply.body.to_string()),
+                IntrospectOutcome::Refused(error) => door::refusal(&error),
+            }));
+        }
         let manager = manager(&call).await?;
-        let request = IntrospectRequest { params: Params::new(call.params.pairs()), authorization: authorization(&call) };
-        let client = oauth::named_client(&request.params, request.authorization.as_deref());
-        count(&call, Limit::Introspect, client.clone())?;
         let remembered = &call.state.introspections;
         let key = if manager.is_none() { remembered.key(&request) } else { None };
         if let Some(body) = key.and_then(|key| remembered.find(&key, call.arrived_at)) {

@@ -21,7 +21,7 @@ use crate::secrets::mint;
 pub(super) fn run(cx: &mut Cx, request: &TokenRequest, known: &KnownClient) -> Result<TokenReply, Stop> {
     let unauthorized = |text: &str| ProtocolError::new(ErrorCode::UnauthorizedClient, text);
     if !known.proven {
-        return Err(unauthorized("client_credentials is for clients with a secret.").into());
+        return Err(unauthorized("client_credentials is for clients that authenticate.").into());
     }
     let user = known.client.user.as_deref().ok_or_else(|| unauthorized("This client has no service account (field user)."))?;
     if !known.user_enabled {

@@ -101,6 +101,13 @@ fn change(client: &mut Client, values: &Values) -> Result<(), AppError> {
                 let method = text.unwrap_or("Client Secret");
                 client.auth_method = AuthMethod::from_text(method).ok_or_else(|| not_an_option("Token Endpoint Auth Method", method))?;
             }
+            "jwks" => client.jwks = text.map(str::to_owned),
+            "jwks_uri" => client.jwks_uri = text.map(str::to_owned),
+            "token_endpoint_auth_signing_alg" => {
+                let read =
+                    |name| SigningAlgorithm::from_text(name).ok_or_else(|| not_an_option("Token Endpoint Auth Signing Algorithm", name));
+                client.auth_signing_algorithm = text.map(read).transpose()?;
+            }
             "legacy_no_pkce" => client.legacy_no_pkce = check,
             "is_resource_server" => client.is_resource_server = check,
             "id_token_alg" => {

@@ -13,6 +13,7 @@ mod end_session;
 mod introspect;
 mod limits;
 mod openid;
+mod private_key_jwt;
 mod protected_resource;
 mod refresh_token;
 mod register;

@@ -1,0 +1,37 @@
+//! The gather stage of the OAuth endpoints: what a flow needs to know about its client and must not find
+//! out itself, because it takes long or needs the network. No connection is held meanwhile.
+
+use super::state::State;
+use crate::error::AppError;
+use crate::oauth::assertion::{self, Keys};
+use crate::oauth::{Gathered, Params, ProtocolError};
+
+impl State {
+    /// Finds out what there is to find out about the client of a request to one of our endpoints
+    /// (`get_token`, ...). Requests without a `client_assertion` cost nothing.
+    ///
+    /// # Errors
+    /// The outer ones are faults; the inner one is the answer.
+    pub async fn gather_client(
+        &self,
+        params: &Params,
+        authorization: Option<&str>,
+        endpoint: &str,
+    ) -> Result<Result<Gathered, ProtocolError>, AppError> {
+        let assertion = match assertion::read(params, authorization, &self.env, endpoint, self.env.clock.now()) {
+            Ok(Some(assertion)) => assertion,
+            Ok(None) => return Ok(Ok(Gathered::default())),
+            Err(error) => return Ok(Err(error)),
+        };
+        let named = assertion.clone();
+        let keys = match self.lookup(move |cx| assertion::find_keys(cx, &named)).await? {
+            Ok(keys) => keys,
+            Err(error) => return Ok(Err(error)),
+        };
+        let proven = match keys {
+            Keys::Nobodys | Keys::At(_) => assertion.prove(None, None),
+            Keys::Registered(keys) => assertion.prove(Some(&keys), None),
+        };
+        Ok(proven.map(|proven| Gathered { assertion: Some(proven) }))
+    }
+}
