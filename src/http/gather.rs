@@ -18,7 +18,8 @@ impl State {
         authorization: Option<&str>,
         endpoint: &str,
     ) -> Result<Result<Gathered, ProtocolError>, AppError> {
-        let assertion = match assertion::read(params, authorization, &self.env, endpoint, self.env.clock.now()) {
+        let now = self.env.clock.now();
+        let assertion = match assertion::read(params, authorization, &self.env, endpoint, now) {
             Ok(Some(assertion)) => assertion,
             Ok(None) => return Ok(Ok(Gathered::default())),
             Err(error) => return Ok(Err(error)),
@@ -29,8 +30,12 @@ impl State {
             Err(error) => return Ok(Err(error)),
         };
         let proven = match keys {
-            Keys::Nobodys | Keys::At(_) => assertion.prove(None, None),
+            Keys::Nobodys => assertion.prove(None, None),
             Keys::Registered(keys) => assertion.prove(Some(&keys), None),
+            Keys::At(url) => match self.key_sets.get(&self.fetcher, &url, assertion.kid(), now).await {
+                Ok(keys) => assertion.prove(Some(&keys), Some(url)),
+                Err(reason) => Err(assertion::keys_missing(&reason)),
+            },
         };
         Ok(proven.map(|proven| Gathered { assertion: Some(proven) }))
     }

@@ -29,6 +29,7 @@ pub struct State {
     /// For what clients publish, in the stage before a flow.
     pub fetcher: Fetcher,
     pub workers: Workers,
+    pub(super) key_sets: super::key_sets::KeySets,
     pub(super) public_client_origins: super::cors::PublicClientOrigins,
 }
 
@@ -40,7 +41,8 @@ impl State {
         let lockout = Lockout::new(|limit| Limits::quota(&env.config.limits, limit));
         let gate = PasswordGate::new(env.config.security.password_checks, Duration::from_secs(env.config.security.password_wait));
         let workers = Workers::default();
-        Self { env, db, credentials, introspections, lockout, gate, fetcher, workers, public_client_origins: Default::default() }
+        let key_sets = super::key_sets::KeySets::default();
+        Self { env, db, credentials, introspections, lockout, gate, fetcher, workers, key_sets, public_client_origins: Default::default() }
     }
 
     /// What a CSRF check needs to know of this installation.

@@ -250,6 +250,11 @@ pub fn find_keys(cx: &mut Cx, assertion: &Assertion) -> Result<Result<Keys, Prot
     }))
 }
 
+/// The refusal where the keys at a client's `jwks_uri` cannot be had.
+pub fn keys_missing(reason: &str) -> ProtocolError {
+    refuse(format!("Client authentication failed: the client's jwks_uri was of no use: {reason}."))
+}
+
 impl Assertion {
     /// The id of the key that it names.
     pub fn kid(&self) -> Option<&str> {

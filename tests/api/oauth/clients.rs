@@ -10,6 +10,8 @@ both_databases!(
     a_new_clients_secret_is_shown_once,
     a_client_reads_back_as_frappe_shows_it,
     a_rotated_secret_replaces_the_old_one_at_once,
+    a_rotated_secret_may_leave_the_old_one_for_a_time,
+    never_more_than_two_secrets_are_accepted,
     dangerous_registrations_are_refused_with_the_reason,
     secrets_and_ids_cannot_be_chosen,
     becoming_public_takes_the_secret_and_becoming_confidential_gives_one,
@@ -85,6 +87,70 @@ async fn a_rotated_secret_replaces_the_old_one_at_once(app: TestApp) {
     TestClient { secret: Some(secret), ..machine.clone() }.issue().await.expect_status(200);
     let unknown = app.administrator().await.post(path).json(&json!({"client_id": "nosuch"})).send().await.expect_status(404);
     assert_eq!(unknown.error().as_deref(), Some("DoesNotExistError"));
+}
+
+const ROTATE: &str = "/api/method/frappe.integrations.doctype.oauth_client.oauth_client.rotate_secret";
+
+/// The client with its next secret.
+async fn rotate(app: &TestApp, client: &TestClient, keep_old: &str) -> TestClient {
+    let body = json!({"client_id": client.id, "keep_old": keep_old});
+    let rotated = app.administrator().await.post(ROTATE).json(&body).send().await.expect_status(200);
+    let secret = rotated.message()["client_secret"].as_str().expect("a secret").to_owned();
+    TestClient { secret: Some(secret), ..client.clone() }
+}
+
+async fn statuses(clients: &[&TestClient]) -> Vec<u16> {
+    let mut statuses = Vec::new();
+    for client in clients {
+        statuses.push(client.issue().await.status);
+    }
+    statuses
+}
+
+async fn a_rotated_secret_may_leave_the_old_one_for_a_time(app: TestApp) {
+    let first = app.machine(&app.user("robot@example.com").await, "all").await;
+    let administrator = app.administrator().await;
+    for bad in ["0d", "91d", "30s", "-1d", "1w", "d", "one day", "99999999999999999999d"] {
+        let refused = administrator.post(ROTATE).json(&json!({"client_id": first.id, "keep_old": bad})).send().await;
+        assert_eq!(refused.status, 417, "{bad}: {}", refused.text());
+        assert!(refused.text().contains("keep_old"), "{bad}: {}", refused.text());
+    }
+    let end = async || {
+        let shown = administrator.get(&format!("{CLIENTS}/{}", first.id)).send().await.expect_status(200);
+        assert!(!shown.text().contains("ost_cs_"));
+        shown.data()["old_secret_expires"].clone()
+    };
+    assert_eq!((statuses(&[&first]).await, end().await), (vec![200], Value::Null));
+    let second = rotate(&app, &first, "12h").await;
+    assert_ne!(first.secret, second.secret);
+    assert_eq!(statuses(&[&first, &second]).await, [200, 200]);
+    assert!(end().await.is_string(), "an administrator sees until when the old one lives");
+    app.advance(std::time::Duration::from_secs(11 * 3600));
+    assert_eq!(statuses(&[&first, &second]).await, [200, 200]);
+    app.advance(std::time::Duration::from_secs(3601));
+    assert_eq!(statuses(&[&first, &second]).await, [401, 200]);
+    // What has ended is removed, the other one is not.
+    let (db, env) = (app.db().clone(), app.env().clone());
+    tokio::task::spawn_blocking(move || ostiary::background::purge_all(&db, &env)).await.expect("no panic");
+    assert_eq!((statuses(&[&first, &second]).await, end().await), (vec![401, 200], Value::Null));
+}
+
+async fn never_more_than_two_secrets_are_accepted(app: TestApp) {
+    let first = app.machine(&app.user("robot@example.com").await, "all").await;
+    let second = rotate(&app, &first, "7").await;
+    let third = rotate(&app, &first, "30m").await;
+    assert_eq!(statuses(&[&first, &second, &third]).await, [401, 200, 200]);
+    // Those who rotate at once are one after the other.
+    let (a, b, c, d) =
+        tokio::join!(rotate(&app, &first, "1d"), rotate(&app, &first, "1d"), rotate(&app, &first, "1d"), rotate(&app, &first, "1d"));
+    let rotated = [a, b, c, d];
+    let accepted = statuses(&rotated.iter().collect::<Vec<_>>()).await;
+    assert_eq!(accepted.iter().filter(|status| **status == 200).count(), 2, "{accepted:?}");
+    assert_eq!(statuses(&[&second, &third]).await, [401, 401]);
+    // Without an overlap all others end.
+    let last = rotate(&app, &first, "").await;
+    let others = statuses(&rotated.iter().collect::<Vec<_>>()).await;
+    assert_eq!((others, statuses(&[&last]).await), (vec![401; 4], vec![200]));
 }
 
 async fn dangerous_registrations_are_refused_with_the_reason(app: TestApp) {

@@ -11,6 +11,7 @@ mod consent;
 mod discovery;
 mod end_session;
 mod introspect;
+mod jwks_uri;
 mod limits;
 mod openid;
 mod private_key_jwt;

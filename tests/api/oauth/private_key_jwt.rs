@@ -39,7 +39,7 @@ both_databases!(
     no_bytes_as_an_assertion_are_our_fault,
 );
 
-const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+pub const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 const CLIENTS: &str = "/api/resource/OAuth%20Client";
 
 /// A key of a client.
@@ -132,7 +132,7 @@ async fn post(caller: &Caller, endpoint: &str, assertion: &str, parameters: &[(&
     caller.post(&format!("{OAUTH}.{endpoint}")).form(&form).send().await
 }
 
-async fn issue(caller: &Caller, assertion: &str) -> Reply {
+pub async fn issue(caller: &Caller, assertion: &str) -> Reply {
     post(caller, "get_token", assertion, &[("grant_type", "client_credentials")]).await
 }
 
