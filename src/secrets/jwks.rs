@@ -12,8 +12,10 @@ use crate::domain::client::SigningAlgorithm;
 
 /// Longest set that is registered, in bytes.
 const MAX_TEXT: usize = 16 * 1024;
-/// Most keys of a set; each may be tried on an assertion that names none.
+/// Most keys of a set that is registered, and most that are tried on an assertion that names none.
 const MAX_KEYS: usize = 10;
+/// Most keys that are kept of a set that was fetched, which may serve others too.
+const MAX_PUBLISHED: usize = 50;
 /// Longest key id, in bytes.
 const MAX_KID: usize = 255;
 /// Sizes of RSA moduli in bits. What is larger costs more than it is worth.
@@ -75,7 +77,7 @@ impl PublicKeySet {
     /// [`InvalidKeySet`] when no key is left.
     pub fn parse_published(text: &[u8]) -> Result<Self, InvalidKeySet> {
         let set: Value = serde_json::from_slice(text).map_err(|_| InvalidKeySet("is not JSON".into()))?;
-        let usable: Vec<PublicKey> = members(&set)?.iter().filter_map(|key| PublicKey::read(key).ok()).take(MAX_KEYS).collect();
+        let usable: Vec<PublicKey> = members(&set)?.iter().filter_map(|key| PublicKey::read(key).ok()).take(MAX_PUBLISHED).collect();
         if usable.is_empty() {
             return Err(InvalidKeySet("has no key that can be used".into()));
         }
@@ -86,7 +88,7 @@ impl PublicKeySet {
     pub fn verify(&self, kid: Option<&str>, algorithm: SigningAlgorithm, message: &[u8], signature: &[u8]) -> Option<&PublicKey> {
         let named = |key: &&PublicKey| kid.is_none() || key.kid.is_none() || key.kid.as_deref() == kid;
         let fits = |key: &&PublicKey| key.algorithm == algorithm && named(key);
-        self.0.iter().filter(fits).find(|key| key.key.verify_sig(message, signature).is_ok())
+        self.0.iter().filter(fits).take(MAX_KEYS).find(|key| key.key.verify_sig(message, signature).is_ok())
     }
 
     /// Whether a key has this id.
@@ -278,7 +280,7 @@ mod tests {
             (but(&ed, "kid", json!(7)), "no text"),
             (json!("key"), "not a JSON object"),
         ] {
-            let said = refused(&[bad.clone()]);
+            let said = refused(std::slice::from_ref(&bad));
             assert!(said.contains(reason), "{said}: {bad}");
             // Published beside a good one it is passed over.
             PublicKeySet::parse_published(set(&[bad, ec.clone()]).as_bytes()).expect("the good one is left");

@@ -20,6 +20,8 @@ both_databases!(
     a_revoked_token_is_refused_within_a_second,
     commands_that_end_grants_burn_the_codes_that_could_begin_them_anew,
     a_rotated_client_secret_is_refused_within_a_second,
+    an_old_client_secret_may_be_kept_for_a_time,
+    a_client_may_be_registered_with_its_keys,
     rotated_signing_keys_are_published_within_a_second,
     users_are_made_and_changed_by_the_rules_of_the_resource_api,
     clients_are_registered_and_removed,
@@ -29,14 +31,14 @@ both_databases!(
 /// A server and a place to run commands beside it.
 struct Beside {
     launch: Launch,
-    _directory: TemporaryDirectory,
+    directory: TemporaryDirectory,
     _database: Database,
 }
 
 impl Beside {
     fn new(backend: Backend) -> Self {
         let (database, directory) = (Database::new(backend), TemporaryDirectory::new());
-        Self { launch: Launch::new(database.url(), directory.path()), _directory: directory, _database: database }
+        Self { launch: Launch::new(database.url(), directory.path()), directory, _database: database }
     }
 
     #[track_caller]
@@ -177,6 +179,49 @@ async fn a_rotated_client_secret_is_refused_within_a_second(backend: Backend) {
     assert_ne!(old, new);
     within_a_second(async || issue(&anonymous, &client_id, &old).await.status == 401).await;
     issue(&anonymous, &client_id, &new).await.expect_status(200);
+}
+
+async fn an_old_client_secret_may_be_kept_for_a_time(backend: Backend) {
+    let beside = Beside::new(backend);
+    let server = beside.launch.start().await;
+    let (client_id, old) = machine(&beside, "machine@example.com");
+    let rotated = beside.run(&["client", "rotate-secret", &client_id, "--keep-old", "7d"]);
+    assert!(rotated.contains("The old one is accepted until 20"), "{rotated}");
+    let new = labelled(&rotated, "client secret");
+    let anonymous = server.anonymous();
+    within_a_second(async || issue(&anonymous, &client_id, &new).await.status == 200).await;
+    issue(&anonymous, &client_id, &old).await.expect_status(200);
+    let list = beside.run(&["client", "list"]);
+    assert!(list.contains("2 secrets (the old one until 20") && !list.contains("ost_cs_"), "{list}");
+    beside.run(&["client", "rotate-secret", &client_id]);
+    within_a_second(async || issue(&anonymous, &client_id, &old).await.status == 401).await;
+    assert!(!beside.run(&["client", "list"]).contains("2 secrets"));
+    let wrong = beside.launch.command(&["client", "rotate-secret", &client_id, "--keep-old", "1w"], "");
+    assert!(wrong.code != Some(0) && wrong.errors.contains("such as 30m, 12h or 7d"), "{wrong:?}");
+}
+
+async fn a_client_may_be_registered_with_its_keys(backend: Backend) {
+    let beside = Beside::new(backend);
+    beside.run(&["migrate"]);
+    let file = beside.directory.path().join("keys.json");
+    let path = file.to_str().expect("a path of letters");
+    let add = ["client", "add", "--kind", "web", "--name", "Ledger", "--redirect-uri", "https://app.example/cb"];
+    let with = |more: &[&str]| beside.launch.command(&[&add[..], more].concat(), "");
+    // RFC 8037 appendix A.2.
+    let key = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+    std::fs::write(&file, format!(r#"{{"keys":[{key}]}}"#)).expect("a file");
+    for more in [["--jwks", path], ["--jwks-uri", "https://app.example/keys"]] {
+        let added = with(&more).expect_success();
+        assert!(added.contains("private_key_jwt") && !added.contains("secret"), "{added}");
+    }
+    let list = beside.run(&["client", "list"]);
+    assert_eq!(list.matches("own key").count(), 2, "{list}");
+    assert!(with(&["--jwks-uri", "http://app.example/keys"]).expect_refusal().contains("https"));
+    assert!(with(&["--jwks", "nosuch.json"]).expect_refusal().contains("nosuch.json"));
+    std::fs::write(&file, key).expect("a file");
+    assert!(with(&["--jwks", path]).expect_refusal().contains("not a JWK Set"));
+    let native = ["client", "add", "--kind", "native", "--name", "Phone", "--redirect-uri", "com.example.app:/cb", "--jwks", path];
+    assert!(beside.refused(&native).contains("web and machine"));
 }
 
 async fn rotated_signing_keys_are_published_within_a_second(backend: Backend) {

@@ -7,16 +7,19 @@ use std::time::Duration;
 use ostiary::config::QuotaConfig;
 use ostiary::cx::Cx;
 use ostiary::domain::Scope;
+use ostiary::domain::client::SigningAlgorithm;
 use ostiary::oauth::clients::{self, ClientKind};
 use serde_json::{Value, json};
 
+use super::private_key_jwt::{Key, claims, key_set};
 use super::{REDIRECT_URI, authorize, but, ordinary};
 use crate::both_databases;
 use crate::support::web_host::{Answer, WebHost};
-use crate::support::{Caller, Reply, Setup, TestApp, TestClient, TokenPair, decide};
+use crate::support::{Caller, Reply, Setup, TestApp, TestClient, TokenPair, VERIFIER, decide};
 
 both_databases!(
     an_app_that_nobody_registered_logs_its_user_in,
+    such_an_app_may_prove_who_it_is_with_its_keys,
     the_consent_page_says_where_it_comes_from_and_that_nobody_vouches,
     an_app_that_lives_on_the_users_device_only_comes_with_a_warning,
     a_description_is_kept_as_long_as_it_says_and_then_checked,
@@ -233,6 +236,33 @@ async fn new_addresses_in_a_description_are_asked_about_anew(setup: Setup) {
     app.advance(Duration::from_secs(601));
     let refused = ask(&browser, &client).await.expect_status(400).text();
     assert!(refused.contains("Mismatching redirect URI"), "{refused}");
+}
+
+async fn such_an_app_may_prove_who_it_is_with_its_keys(setup: Setup) {
+    let host = WebHost::start();
+    let app = site(setup, &host).await;
+    let browser = amina(&app).await;
+    let (key, strange) = (Key::new("1", SigningAlgorithm::Es256), Key::new("1", SigningAlgorithm::Es256));
+    let jwks: Value = serde_json::from_str(&key_set(&[&key])).expect("JSON");
+    host.serve("/keys.json", Answer::json(&jwks).header("cache-control", "max-age=600"));
+    for (path, member, keys) in [("/inline.json", "jwks", jwks), ("/published.json", "jwks_uri", json!(host.url("/keys.json")))] {
+        let client = publish(&app, &host, path, |document| {
+            document["token_endpoint_auth_method"] = json!("private_key_jwt");
+            document[member] = keys;
+        });
+        let page = ask(&browser, &client).await.expect_status(200);
+        let code = decide(&browser, &page, "allow").await.location_parameter("code").expect("a code");
+        let exchange =
+            [("grant_type", "authorization_code"), ("code", code.as_str()), ("redirect_uri", REDIRECT_URI), ("code_verifier", VERIFIER)];
+        assert_eq!(client.exchange(&code).await.status, 401, "not without its key");
+        let by_another = strange.assertion(&claims(&app.url, &client.id));
+        super::private_key_jwt::post(&app.anonymous(), "get_token", &by_another, &exchange).await.expect_status(401);
+        let assertion = key.assertion(&claims(&app.url, &client.id));
+        TokenPair::of(&super::private_key_jwt::post(&app.anonymous(), "get_token", &assertion, &exchange).await);
+    }
+    let without = publish(&app, &host, "/without.json", |document| document["token_endpoint_auth_method"] = json!("private_key_jwt"));
+    let refused = ask(&browser, &without).await.expect_status(400).text();
+    assert!(refused.contains("jwks"), "{refused}");
 }
 
 async fn a_description_that_cannot_be_used_is_refused_with_the_reason(setup: Setup) {

@@ -52,7 +52,14 @@ async fn every_announced_endpoint_exists_below_the_issuer(app: TestApp) {
 async fn announced_values_are_what_works(app: TestApp) {
     let body = document(&app, "openid-configuration").await;
     assert_eq!(body["issuer"], app.url);
-    assert_eq!(body["token_endpoint_auth_methods_supported"][0], "client_secret_basic");
+    let methods = json!(["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]);
+    assert_eq!((&body["token_endpoint_auth_methods_supported"], &body["revocation_endpoint_auth_methods_supported"]), (&methods, &methods));
+    let confidential = json!(["client_secret_basic", "client_secret_post", "private_key_jwt"]);
+    assert_eq!(body["introspection_endpoint_auth_methods_supported"], confidential);
+    for endpoint in ["token", "revocation", "introspection"] {
+        let announced = &body[format!("{endpoint}_endpoint_auth_signing_alg_values_supported")];
+        assert_eq!(*announced, json!(["RS256", "ES256", "EdDSA"]), "{endpoint}");
+    }
     assert_eq!(body["grant_types_supported"], json!(["authorization_code", "refresh_token", "client_credentials"]));
     assert_eq!(body["code_challenge_methods_supported"], json!(["S256"]));
     assert_eq!(body["id_token_signing_alg_values_supported"], json!(["RS256", "ES256", "EdDSA"]));

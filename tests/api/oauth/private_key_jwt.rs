@@ -126,7 +126,7 @@ async fn machine(site: &Site, keys: &[&Key]) -> TestClient {
 }
 
 /// Posts to an endpoint with an assertion.
-async fn post(caller: &Caller, endpoint: &str, assertion: &str, parameters: &[(&str, &str)]) -> Reply {
+pub async fn post(caller: &Caller, endpoint: &str, assertion: &str, parameters: &[(&str, &str)]) -> Reply {
     let mut form = vec![("client_assertion_type", JWT_BEARER), ("client_assertion", assertion)];
     form.extend_from_slice(parameters);
     caller.post(&format!("{OAUTH}.{endpoint}")).form(&form).send().await
