@@ -21,7 +21,7 @@ pub enum Limit {
     Revoke,
     /// Client registrations, per address.
     Register,
-    /// Descriptions of clients that are fetched, per address that asks, and per host that is asked.
+    /// Descriptions of clients that are fetched, per address that asks, and per host that is asked; key sets per host.
     FetchMetadata,
     /// Every request, per caller or address.
     Request,

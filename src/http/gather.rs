@@ -32,7 +32,7 @@ impl State {
         let proven = match keys {
             Keys::Nobodys => assertion.prove(None, None),
             Keys::Registered(keys) => assertion.prove(Some(&keys), None),
-            Keys::At(url) => match self.key_sets.get(&self.fetcher, &url, assertion.kid(), now).await {
+            Keys::At(url) => match self.key_sets.get(&self.fetcher, &self.env.limits, &url, assertion.kid(), now).await {
                 Ok(keys) => assertion.prove(Some(&keys), Some(url)),
                 Err(reason) => Err(assertion::keys_missing(&reason)),
             },

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::Instant;
+use crate::domain::limit::Limit;
 use crate::fetch::{FetchError, Fetched, Fetcher, Keep, MAX_KEY_SET};
+use crate::limits::Limits;
 use crate::secrets::PublicKeySet;
 
 /// Most sets that are kept; each holds fifty keys at most.
@@ -39,13 +41,25 @@ impl KeySets {
     ///
     /// # Errors
     /// Why there are none, in words that the client's developer may read.
-    pub(super) async fn get(&self, fetcher: &Fetcher, url: &str, kid: Option<&str>, now: Instant) -> Result<Arc<PublicKeySet>, String> {
+    pub(super) async fn get(
+        &self,
+        fetcher: &Fetcher,
+        limits: &Limits,
+        url: &str,
+        kid: Option<&str>,
+        now: Instant,
+    ) -> Result<Arc<PublicKeySet>, String> {
         let kept = self.0.get(url);
         if let Some(kept) = &kept {
             let unknown = kid.is_some_and(|kid| !kept.keys.has_kid(kid));
             if now < kept.fresh_until && (!unknown || now < kept.asked_at.plus(LOOK_AGAIN)) {
                 return Ok(Arc::clone(&kept.keys));
             }
+        }
+        // Many clients may name one host, and make us ask it together.
+        let host = url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+        if limits.check(Limit::FetchMetadata, &format!("keys {host}")).is_err() {
+            return self.in_need(url, kept, now, "its host was asked too often; try again in a minute".into());
         }
         let fetched = fetcher.get(url, MAX_KEY_SET, kept.as_ref().map(|kept| &kept.keep.validators)).await;
         let (keys, keep) = match (fetched, &kept) {

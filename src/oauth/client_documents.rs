@@ -30,7 +30,7 @@ use crate::store::clients as rows;
 pub const MAX_URL: usize = 255;
 /// How long a copy is good enough while its host cannot be asked.
 const LAST_RESORT: Duration = Duration::from_secs(24 * 3600);
-/// How it may authenticate: there is no way to agree on a secret (section 4.1).
+/// How it may authenticate: there is no way to agree on a secret (section 4.1), but its keys may be public.
 const METHODS: [AuthMethod; 2] = [AuthMethod::None, AuthMethod::PrivateKeyJwt];
 /// What all client ids that are URLs begin with; none that is made here does.
 const SCHEME: &str = "https://";
