@@ -1,0 +1,36 @@
+//! Authlib (PyPI), by hand over requests and in a Flask app.
+
+use super::driver::Driver;
+use super::{METHODS, web_app};
+use crate::both_databases;
+use crate::support::TestApp;
+
+both_databases!(
+    a_session_goes_all_the_way_with_every_method_and_algorithm,
+    a_flask_app_logs_users_in_and_out,
+    a_machine_gets_a_token_of_its_own,
+);
+
+async fn a_session_goes_all_the_way_with_every_method_and_algorithm(app: TestApp) {
+    let amina = app.user("amina@example.com").await;
+    for ((label, method), algorithm) in METHODS.into_iter().zip(["RS256", "ES256", "EdDSA"]) {
+        let registered = web_app(&app, label, algorithm).await;
+        Driver::new("authlib_client.py", &app, &amina).client(&registered, method).given("ALGORITHM", algorithm).run("session");
+    }
+}
+
+async fn a_flask_app_logs_users_in_and_out(app: TestApp) {
+    let amina = app.user("amina@example.com").await;
+    for ((label, method), algorithm) in METHODS.into_iter().zip(["EdDSA", "RS256", "ES256"]) {
+        let registered = web_app(&app, label, algorithm).await;
+        Driver::new("authlib_client.py", &app, &amina).client(&registered, method).run("flask");
+    }
+}
+
+async fn a_machine_gets_a_token_of_its_own(app: TestApp) {
+    let robot = app.user("robot@example.com").await;
+    let registered = app.machine(&robot, "all").await;
+    for method in ["client_secret_basic", "client_secret_post"] {
+        Driver::new("authlib_client.py", &app, &robot).client(&registered, method).run("machine");
+    }
+}

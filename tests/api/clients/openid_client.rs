@@ -1,0 +1,30 @@
+//! `openid-client` (npm), which is certified as a Relying Party and as strict as that takes.
+
+use super::driver::Driver;
+use super::registration_open;
+use crate::both_databases;
+use crate::support::{Setup, TestApp};
+
+both_databases!(
+    an_app_registers_itself_and_logs_users_in_and_out_with_every_method_and_algorithm,
+    its_checks_hold_and_it_understands_refusals,
+    a_machine_gets_a_token_of_its_own,
+);
+
+async fn an_app_registers_itself_and_logs_users_in_and_out_with_every_method_and_algorithm(setup: Setup) {
+    let app = registration_open(setup).await;
+    let amina = app.user("amina@example.com").await;
+    Driver::new("openid_client.mjs", &app, &amina).run("login");
+}
+
+async fn its_checks_hold_and_it_understands_refusals(setup: Setup) {
+    let app = registration_open(setup).await;
+    let amina = app.user("amina@example.com").await;
+    Driver::new("openid_client.mjs", &app, &amina).run("checks");
+}
+
+async fn a_machine_gets_a_token_of_its_own(app: TestApp) {
+    let robot = app.user("robot@example.com").await;
+    let registered = app.machine(&robot, "all").await;
+    Driver::new("openid_client.mjs", &app, &robot).client(&registered, "any").run("machine");
+}
