@@ -1,6 +1,6 @@
-"""Authlib (PyPI): OAuth2Session by hand, an app in Flask, and a machine, as its documentation writes them.
+"""Authlib (PyPI): OAuth2Session by hand, an app in Flask, an app with a key, and a machine, as its documentation writes them.
 
-    python authlib_client.py session | flask | machine
+    python authlib_client.py session | flask | keys | machine
 """
 
 import os
@@ -10,28 +10,27 @@ from urllib.parse import parse_qsl, urlsplit
 import requests
 from authlib.common.security import generate_token
 from authlib.integrations.base_client import OAuthError
-from authlib.integrations.flask_client import OAuth
 from authlib.integrations.requests_client import OAuth2Session
+from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from authlib.oauth2.rfc8414 import get_well_known_url as oauth_address
 from authlib.oauth2.rfc9207 import AuthorizationServerMetadata as IssuerInAnswers
 from authlib.oidc.core import CodeIDToken
 from authlib.oidc.discovery import OpenIDProviderMetadata
 from authlib.oidc.discovery import get_well_known_url as openid_address
-from flask import Flask
 from joserfc import jwt
-from joserfc.jwk import KeySet
+from joserfc.jwk import ECKey, KeySet, RSAKey
 
-from person import Person, given, is_json, refused, step
+from person import Person, documented, given, is_json, refused, step
 
 # The server of the test is on loopback, without TLS.
 os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"
 
 SERVER = given("SERVER")
-CLIENT_ID = given("CLIENT_ID")
-# A public client has none.
+# Of the client that an administrator registered, which `keys` does not need. A public one has no secret.
+CLIENT_ID = os.environ.get("CLIENT_ID")
 CLIENT_SECRET = os.environ.get("CLIENT_SECRET")
-METHOD = given("AUTH_METHOD")
+METHOD = os.environ.get("AUTH_METHOD")
 REDIRECT_URI = "https://app.example.com/callback"
 BYE = "https://app.example.com/bye"
 SCOPE = "openid profile email offline_access read"
@@ -139,61 +138,87 @@ def by_hand():
 
 
 def in_flask():
-    """The app of the documentation's page on Flask."""
-    app = Flask(__name__)
+    """The app of docs/libraries.md."""
+    blanks = {
+        "https://id.example.com": SERVER,
+        "CLIENT_ID": CLIENT_ID,
+        "CLIENT_SECRET": CLIENT_SECRET or "",
+        '"code_challenge_method": "S256"': f'"code_challenge_method": "S256", "token_endpoint_auth_method": "{METHOD}"',
+    }
+    app = documented("authorize_access_token", blanks)["app"]
+    # So that what it would answer with a page for errors arrives here.
     app.testing = True
-    app.secret_key = generate_token()
-    oauth = OAuth(app)
-    oauth.register(
-        "ostiary",
-        client_id=CLIENT_ID,
-        client_secret=CLIENT_SECRET,
-        server_metadata_url=f"{SERVER}/.well-known/openid-configuration",
-        client_kwargs={"scope": SCOPE, "code_challenge_method": "S256", "token_endpoint_auth_method": METHOD},
-    )
-
-    @app.route("/login")
-    def login():
-        return oauth.ostiary.authorize_redirect(REDIRECT_URI)
-
-    @app.route("/callback")
-    def callback():
-        # Checks state, exchanges the code with the verifier and verifies the id token.
-        token = oauth.ostiary.authorize_access_token()
-        about = oauth.ostiary.userinfo(token=token)
-        return {"token": token, "userinfo": token["userinfo"], "about": about}
-
-    @app.route("/logout/<hint>")
-    def logout(hint):
-        return oauth.ostiary.logout_redirect(post_logout_redirect_uri=BYE, id_token_hint=hint)
-
-    @app.route("/bye")
-    def bye():
-        return oauth.ostiary.validate_logout_response()
 
     person = Person(SERVER).log_in(given("PERSON"), given("PASSWORD"))
     browser = app.test_client()
 
     with step("logs the user in"):
         arrived = person.open(browser.get("/login").headers["Location"])
-        answer = browser.get(arrived.removeprefix("https://app.example.com"))
-        assert answer.status_code == 200, answer.text
-        known = answer.get_json()
-        assert known["userinfo"]["email"] == given("PERSON"), known
-        assert known["userinfo"]["sub"] == known["about"]["sub"], known
-    with step("an answer for somebody else's login is refused"):
-        stranger = app.test_client()
+        assert browser.get(at_app(arrived)).status_code == 302
+        known = browser.get("/").get_json()
+        assert known["email"] == given("PERSON") and known["sub"], known
+    with step("an answer to somebody else's login is refused"):
         with refused(OAuthError):
-            stranger.get(arrived.removeprefix("https://app.example.com"))
+            app.test_client().get(at_app(arrived))
     with step("is told when the user says no"):
-        denied = person.open(browser.get("/login").headers["Location"] + "&prompt=consent", decision="deny")
+        denied = person.open(app.test_client().get("/login").headers["Location"] + "&prompt=consent", decision="deny")
         with refused(OAuthError, "access_denied"):
-            browser.get(denied.removeprefix("https://app.example.com"))
+            browser.get(at_app(denied))
     with step("logs the user out, who is back at the app"):
-        leaving = browser.get(f"/logout/{known['token']['id_token']}").headers["Location"]
-        back = person.open(leaving)
+        back = person.open(browser.get("/logout").headers["Location"])
         assert back.startswith(f"{BYE}?state="), back
-        assert browser.get(back.removeprefix("https://app.example.com")).status_code == 200
+        assert browser.get(at_app(back)).status_code == 200
+        assert browser.get("/").status_code == 302
+
+
+def at_app(url):
+    return url.removeprefix("https://app.example.com")
+
+
+def with_a_key():
+    """A client that proves itself with a key of its own (RFC 7523) instead of a secret."""
+    server = discover()
+    person = Person(SERVER).log_in(given("PERSON"), given("PASSWORD"))
+    algorithm = given("ALGORITHM")
+    key = {"RS256": lambda: RSAKey.generate_key(2048), "ES256": lambda: ECKey.generate_key("P-256")}[algorithm]()
+    with step("registers with its public key"):
+        metadata = {
+            "client_name": "An app with a key",
+            "redirect_uris": [REDIRECT_URI],
+            "token_endpoint_auth_method": "private_key_jwt",
+            "jwks": {"keys": [key.as_dict(private=False)]},
+            "scope": SCOPE,
+        }
+        answer = requests.post(server["registration_endpoint"], json=metadata, timeout=30)
+        assert answer.status_code == 201, answer.text
+        client_id = answer.json()["client_id"]
+    client = OAuth2Session(
+        client_id,
+        key,
+        token_endpoint_auth_method="private_key_jwt",
+        revocation_endpoint_auth_method="private_key_jwt",
+        scope=SCOPE,
+        redirect_uri=REDIRECT_URI,
+        code_challenge_method="S256",
+        token_endpoint=server["token_endpoint"],
+    )
+    # The library says for itself how long an assertion lives, and to whom it speaks: the endpoint.
+    client.register_client_auth_method(PrivateKeyJWT(alg=algorithm))
+    with step("exchanges a code, refreshes, introspects and revokes with assertions"):
+        arrived, state, verifier, _ = log_in(person, server, client)
+        token = client.fetch_token(authorization_response=arrived, state=state, code_verifier=verifier)
+        client.refresh_token()
+        assert client.token["access_token"] != token["access_token"]
+        seen = client.introspect_token(server["introspection_endpoint"], token=client.token["access_token"]).json()
+        assert seen["active"] is True and seen["client_id"] == client_id, seen
+        refresh_token = client.token["refresh_token"]
+        assert client.revoke_token(server["revocation_endpoint"], token=refresh_token).status_code == 200
+        with refused(OAuthError, "invalid_grant"):
+            client.refresh_token(refresh_token=refresh_token)
+    with step("another key is refused"):
+        client.client_secret = type(key).generate_key(2048 if algorithm == "RS256" else "P-256")
+        with refused(OAuthError, "invalid_client"):
+            client.refresh_token(refresh_token="ost_rt_unknown")
 
 
 def machine():
@@ -219,4 +244,4 @@ def machine():
             impostor.fetch_token(server["token_endpoint"], grant_type="client_credentials")
 
 
-{"session": by_hand, "flask": in_flask, "machine": machine}[sys.argv[1]]()
+{"session": by_hand, "flask": in_flask, "keys": with_a_key, "machine": machine}[sys.argv[1]]()

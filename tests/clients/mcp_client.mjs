@@ -2,31 +2,32 @@
 // hosts still run. They find everything by themselves: from a 401 or an address to the authorization server, to a
 // registration, to tokens for exactly one resource.
 //
-//   node mcp_client.mjs api | server
+//   node mcp_client.mjs api | server | document | machine
 
 import assert from 'node:assert/strict'
+import { SCOPE, serve } from './mcp_server.mjs'
 import { given, Person, step } from './person.mjs'
 
 const SERVER = given('SERVER')
+// Where the server of mcp_server.mjs listens, which all scenarios but `api` need.
+const MCP_SERVER = process.env.MCP_SERVER && new URL(process.env.MCP_SERVER)
 const REDIRECT_URI = 'http://127.0.0.1:33418/callback'
 
 /** What the two generations of the SDK call the same things. */
 async function generation(name) {
-  if (name === '@modelcontextprotocol/client') {
-    const { auth, Client, StreamableHTTPClientTransport, UnauthorizedError, withOAuth } = await import(name)
-    const arrived = (parameters) => [parameters]
-    return { auth, Client, StreamableHTTPClientTransport, UnauthorizedError, withOAuth, arrived }
-  }
-  const { auth, UnauthorizedError } = await import(`${name}/client/auth.js`)
-  const { Client } = await import(`${name}/client/index.js`)
-  const { StreamableHTTPClientTransport } = await import(`${name}/client/streamableHttp.js`)
-  const { withOAuth } = await import(`${name}/client/middleware.js`)
-  const arrived = (parameters) => [parameters.get('code')]
-  return { auth, Client, StreamableHTTPClientTransport, UnauthorizedError, withOAuth, arrived }
+  if (name === '@modelcontextprotocol/client') return { ...(await import(name)), arrived: (parameters) => [parameters] }
+  const parts = ['auth', 'auth-extensions', 'index', 'middleware', 'streamableHttp']
+  const modules = await Promise.all(parts.map((part) => import(`${name}/client/${part}.js`)))
+  return Object.assign({ arrived: (parameters) => [parameters.get('code')] }, ...modules)
 }
 
 /** A host's memory: the OAuthClientProvider of the documentation. */
 class Host {
+  /** `document`: where this host publishes what `clientMetadata` says, if it does. */
+  constructor(document) {
+    this.clientMetadataUrl = document
+  }
+
   redirectUrl = REDIRECT_URI
   clientMetadata = {
     client_name: 'An MCP host',
@@ -104,34 +105,25 @@ async function api(sdk, person) {
 }
 
 /** An MCP server elsewhere that trusts this authorization server. */
-async function server(sdk, person) {
-  const { SCOPE } = await import('./mcp_server.mjs')
-  const address = new URL(given('MCP_SERVER'))
-  const host = new Host()
-  const connect = async () => {
-    const client = new sdk.Client({ name: 'a host', version: '1.0.0' })
-    const transport = new sdk.StreamableHTTPClientTransport(address, { authProvider: host })
-    const connected = client.connect(transport)
-    return { client, transport, connected }
-  }
-  await step('is sent away with a 401 that says where to ask, and registers there', async () => {
-    const { transport, connected } = await connect()
+async function server(sdk, person, host = new Host()) {
+  const connect = connector(sdk, host)
+  await step('is sent away with a 401 that says where to ask, and gets itself known there', async () => {
+    const { transport, connected } = connect()
     await assert.rejects(connected, sdk.UnauthorizedError)
-    assert.equal(host.link.searchParams.get('resource'), `${address}`)
+    assert.equal(host.link.searchParams.get('resource'), `${MCP_SERVER}`)
     assert.ok(host.link.searchParams.get('scope').split(' ').includes(SCOPE), host.link)
     await transport.finishAuth(...sdk.arrived(await host.ask(person)))
     assert.ok(host.tokens().refresh_token)
   })
-  const { client, connected } = await connect()
-  const whoami = async () => (await client.callTool({ name: 'whoami', arguments: {} })).content[0].text
+  const { client, connected } = connect()
   await step('calls a tool with a token for this server', async () => {
     await connected
-    assert.ok(await whoami())
+    assert.ok(await whoami(client))
   })
   await step('gets a new token by itself, for the same server', async () => {
     const before = host.tokens()
     await expire(host)
-    assert.ok(await whoami())
+    assert.ok(await whoami(client))
     assert.notEqual(host.tokens().access_token, before.access_token)
   })
   await step('cannot use that token anywhere else', async () => {
@@ -143,28 +135,56 @@ async function server(sdk, person) {
     }
   })
   await step('and with a token for the API alone, the MCP server is not reached', async () => {
-    const other = new Host()
+    const other = new Host(host.clientMetadataUrl)
     await sdk.auth(other, { serverUrl: SERVER, scope: SCOPE })
     const back = await other.ask(person)
     await sdk.auth(other, { serverUrl: SERVER, authorizationCode: back.get('code'), iss: back.get('iss'), scope: SCOPE })
     const headers = { authorization: `Bearer ${other.tokens().access_token}`, 'content-type': 'application/json' }
-    const answer = await fetch(address, { method: 'POST', headers, body: '{}' })
+    const answer = await fetch(MCP_SERVER, { method: 'POST', headers, body: '{}' })
     assert.equal(answer.status, 401)
     assert.equal((await answer.json()).error, 'invalid_token')
   })
   await client.close()
 }
 
-const scenario = { api, server }[process.argv[2]]
+/** The same for a host that registers nowhere: its id is where its description is (Client ID Metadata Document). */
+async function document(sdk, person) {
+  const host = new Host(given('CLIENT_METADATA_URL'))
+  await server(sdk, person, host)
+  assert.equal(host.clientInformation().client_id, host.clientMetadataUrl)
+}
+
+/** An agent without a person. */
+async function machine(sdk) {
+  const known = { clientId: given('MACHINE_ID'), clientSecret: given('MACHINE_SECRET'), expectedIssuer: SERVER }
+  const host = new sdk.ClientCredentialsProvider({ ...known, scope: SCOPE })
+  const { client, connected } = connector(sdk, host)()
+  await step('gets a token of its own and calls a tool', async () => {
+    await connected
+    assert.ok(await whoami(client))
+    assert.equal(host.tokens().refresh_token, undefined)
+  })
+  await client.close()
+}
+
+function connector(sdk, host) {
+  return () => {
+    const client = new sdk.Client({ name: 'a host', version: '1.0.0' })
+    const transport = new sdk.StreamableHTTPClientTransport(MCP_SERVER, { authProvider: host })
+    return { client, transport, connected: client.connect(transport) }
+  }
+}
+
+async function whoami(client) {
+  return (await client.callTool({ name: 'whoami', arguments: {} })).content[0].text
+}
+
+const scenario = { api, server, document, machine }[process.argv[2]]
 assert.ok(scenario, 'which scenario?')
 const person = await new Person(SERVER).logIn(given('PERSON'), given('PASSWORD'))
-let listening
-if (scenario === server) {
-  const { serve } = await import('./mcp_server.mjs')
-  listening = await serve(given('MCP_SERVER'), new URL(SERVER), [given('CLIENT_ID'), given('CLIENT_SECRET')])
-}
+const listening = scenario === api || (await serve(MCP_SERVER, SERVER, [given('CLIENT_ID'), given('CLIENT_SECRET')]))
 for (const name of ['@modelcontextprotocol/client', '@modelcontextprotocol/sdk']) {
   console.log(name)
   await scenario(await generation(name), person)
 }
-listening?.close()
+listening.close?.()

@@ -1,10 +1,10 @@
 // openid-client (npm): a web app, a browser app and a machine, as its documentation writes them.
 //
-//   node openid_client.mjs login | checks | machine
+//   node openid_client.mjs documented | login | keys | checks | machine
 
 import assert from 'node:assert/strict'
 import * as client from 'openid-client'
-import { given, Person, step } from './person.mjs'
+import { blanks, documented, given, Person, step } from './person.mjs'
 
 const server = new URL(given('SERVER'))
 const REDIRECT_URI = 'https://app.example.com/callback'
@@ -19,7 +19,7 @@ const METHODS = {
 }
 
 /** Registers an app by its description (RFC 7591). */
-function register(method, more = {}) {
+function register(method, more = {}, authentication = METHODS[method]()) {
   const metadata = {
     client_name: `An app with ${method}`,
     redirect_uris: [REDIRECT_URI],
@@ -28,7 +28,7 @@ function register(method, more = {}) {
     scope: 'openid profile email offline_access read',
     ...more,
   }
-  return client.dynamicClientRegistration(server, metadata, METHODS[method](), options)
+  return client.dynamicClientRegistration(server, metadata, authentication, options)
 }
 
 /** What an app keeps between sending the user away and their coming back. */
@@ -73,21 +73,63 @@ const complains = (code) => (caught) => {
   return true
 }
 
+// The program of docs/libraries.md.
+async function asDocumented() {
+  const program = await documented('buildAuthorizationUrl', blanks(`${server}`, given('CLIENT_ID'), given('CLIENT_SECRET')))
+  const person = await new Person(server).logIn(given('PERSON'), given('PASSWORD'))
+  await step('logs the user in as docs/libraries.md says', async () => {
+    const { link, checks } = await program.logIn()
+    const { user, tokens } = await program.callback(await person.allow(link), checks)
+    assert.equal(user.email, given('PERSON'))
+    assert.ok(tokens.refresh_token)
+  })
+  await step('and notices an answer that is not its own', async () => {
+    const { link } = await program.logIn()
+    const { checks } = await program.logIn()
+    await assert.rejects(program.callback(await person.allow(link), checks), complains('OAUTH_INVALID_RESPONSE'))
+  })
+}
+
 async function login() {
   const person = await new Person(server).logIn(given('PERSON'), given('PASSWORD'))
   for (const method of Object.keys(METHODS)) {
     for (const algorithm of ['RS256', 'ES256', 'EdDSA']) {
       console.log(`${method}, ${algorithm}`)
-      await wholeLogin(person, method, algorithm)
+      await wholeLogin(person, method, algorithm, () => register(method, { id_token_signed_response_alg: algorithm }))
     }
   }
 }
 
-async function wholeLogin(person, method, algorithm) {
-  const config = await step('discovers the server and registers', () =>
-    register(method, { id_token_signed_response_alg: algorithm }))
+// An app that proves itself with a key of its own (RFC 7523) instead of a secret.
+async function keys() {
+  const person = await new Person(server).logIn(given('PERSON'), given('PASSWORD'))
+  const RSA = { name: 'RSASSA-PKCS1-v1_5', modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]), hash: 'SHA-256' }
+  const kinds = { RS256: RSA, ES256: { name: 'ECDSA', namedCurve: 'P-256' }, EdDSA: { name: 'Ed25519' } }
+  for (const [algorithm, kind] of Object.entries(kinds)) {
+    console.log(`private_key_jwt, ${algorithm}`)
+    const pair = await crypto.subtle.generateKey(kind, true, ['sign', 'verify'])
+    const { kty, crv, x, y, n, e } = await crypto.subtle.exportKey('jwk', pair.publicKey)
+    const jwks = { keys: [JSON.parse(JSON.stringify({ kty, crv, x, y, n, e, kid: 'first', use: 'sig' }))] }
+    const proof = client.PrivateKeyJwt({ key: pair.privateKey, kid: 'first' })
+    const more = { jwks, id_token_signed_response_alg: algorithm }
+    await wholeLogin(person, 'private_key_jwt', algorithm, () => register('private_key_jwt', more, proof))
+
+    await step('nobody else can pose as it', async () => {
+      const { client_id } = (await register('private_key_jwt', more, proof)).clientMetadata()
+      const strange = await crypto.subtle.generateKey(kind, true, ['sign', 'verify'])
+      const others = [client.PrivateKeyJwt(strange.privateKey), client.None(), client.ClientSecretPost('a guess')]
+      for (const other of others) {
+        const impostor = await client.discovery(server, client_id, undefined, other, options)
+        await assert.rejects(client.refreshTokenGrant(impostor, 'ost_rt_unknown'), refused('invalid_client'))
+      }
+    })
+  }
+}
+
+async function wholeLogin(person, method, algorithm, registration) {
+  const config = await step('discovers the server and registers', registration)
   const registered = config.clientMetadata()
-  assert.equal(Boolean(registered.client_secret), method !== 'none')
+  assert.equal(Boolean(registered.client_secret), method.startsWith('client_secret'))
 
   const { link, checks } = await begin(config)
   const tokens = await step('exchanges the code; state, iss, nonce and the signature hold', async () => {
@@ -262,6 +304,6 @@ async function machine() {
   }
 }
 
-const scenario = { login, checks, machine }[process.argv[2]]
+const scenario = { documented: asDocumented, login, keys, checks, machine }[process.argv[2]]
 assert.ok(scenario, 'which scenario?')
 await scenario()

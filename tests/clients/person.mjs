@@ -1,6 +1,7 @@
 // What a client library leaves to others: the person in front of the browser, and keeping the score.
 
 import assert from 'node:assert/strict'
+import { readFile, writeFile } from 'node:fs/promises'
 
 const ENTITIES = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
 
@@ -135,4 +136,29 @@ export function given(name) {
   const value = process.env[name]
   assert.ok(value, `${name} is not set`)
   return value
+}
+
+/** The program of docs/libraries.md that has `part` in it, as a module, with its blanks filled in as its reader would. */
+export async function documented(part, blanks) {
+  const page = await readFile(given('DOCUMENT'), 'utf8')
+  const programs = [...page.matchAll(/^```js\n(.*?)^```$/gms)].map(([, program]) => program)
+  let program = programs.find((candidate) => candidate.includes(part))
+  assert.ok(program, `a program with ${part}`)
+  for (const [blank, filled] of Object.entries(blanks)) {
+    assert.ok(program.includes(blank), `${blank} is not in the program`)
+    program = program.replaceAll(blank, filled)
+  }
+  const file = new URL('documented.mjs', import.meta.url)
+  await writeFile(file, program)
+  return import(file)
+}
+
+/** The blanks that all of its programs have. Without TLS, as on the loopback of a test, openid-client wants to be told so. */
+export function blanks(server, id, secret) {
+  return {
+    'https://id.example.com': server,
+    CLIENT_ID: id,
+    CLIENT_SECRET: secret,
+    'client.ClientSecretBasic())': 'client.ClientSecretBasic(), { execute: [client.allowInsecureRequests] })',
+  }
 }

@@ -1,6 +1,7 @@
 """What a client library leaves to others: the person in front of the browser, and keeping the score."""
 
 import os
+import re
 import sys
 import traceback
 from contextlib import contextmanager
@@ -99,3 +100,16 @@ def is_json(answer, expected):
     """An answer of the API with exactly this body."""
     assert answer.status_code == 200, f"{answer.status_code}: {answer.text}"
     assert answer.json() == expected, answer.text
+
+
+def documented(part, blanks):
+    """Runs the program of docs/libraries.md that has `part` in it, its blanks filled in as its reader would: what it defines."""
+    with open(given("DOCUMENT"), encoding="utf-8") as page:
+        programs = re.findall(r"^```python\n(.*?)^```$", page.read(), re.MULTILINE | re.DOTALL)
+    program = next(program for program in programs if part in program)
+    for blank, filled in blanks.items():
+        assert blank in program, f"{blank} is not in the program"
+        program = program.replace(blank, filled)
+    names = {"__name__": "documented"}
+    exec(compile(program, "docs/libraries.md", "exec"), names)
+    return names

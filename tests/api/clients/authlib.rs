@@ -7,7 +7,7 @@ use crate::support::TestApp;
 
 both_databases!(
     a_session_goes_all_the_way_with_every_method_and_algorithm,
-    a_flask_app_logs_users_in_and_out,
+    the_flask_app_of_the_documents_logs_users_in_and_out,
     a_machine_gets_a_token_of_its_own,
 );
 
@@ -19,7 +19,7 @@ async fn a_session_goes_all_the_way_with_every_method_and_algorithm(app: TestApp
     }
 }
 
-async fn a_flask_app_logs_users_in_and_out(app: TestApp) {
+async fn the_flask_app_of_the_documents_logs_users_in_and_out(app: TestApp) {
     let amina = app.user("amina@example.com").await;
     for ((label, method), algorithm) in METHODS.into_iter().zip(["EdDSA", "RS256", "ES256"]) {
         let registered = web_app(&app, label, algorithm).await;

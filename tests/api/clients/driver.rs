@@ -20,8 +20,9 @@ pub struct Driver {
 impl Driver {
     /// The program of this name, which is shown the server and the person who will use it.
     pub fn new(program: &'static str, app: &TestApp, person: &TestUser) -> Self {
-        let environment = [("SERVER", &app.url), ("PERSON", &person.name), ("PASSWORD", &person.password)];
-        Self { program, environment: environment.map(|(name, value)| (name, value.clone())).to_vec() }
+        let document = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/libraries.md");
+        let environment = [("SERVER", app.url.as_str()), ("PERSON", &person.name), ("PASSWORD", &person.password), ("DOCUMENT", document)];
+        Self { program, environment: environment.map(|(name, value)| (name, value.to_owned())).to_vec() }
     }
 
     /// Tells it about a client that an administrator registered; `method` is its way to authenticate, in RFC 7591's words.
@@ -56,8 +57,11 @@ impl Driver {
             }
             false => {
                 // Node looks for packages beside the program, and nowhere else.
-                for name in [self.program, "person.mjs"] {
-                    std::fs::copy(sources.join(name), directory.path().join(name)).expect("a copy");
+                for entry in std::fs::read_dir(&sources).expect("tests/clients") {
+                    let path = entry.expect("a file").path();
+                    if path.extension().is_some_and(|extension| extension == "mjs") {
+                        std::fs::copy(&path, directory.path().join(path.file_name().expect("a name"))).expect("a copy");
+                    }
                 }
                 let modules = installed("OSTIARY_TEST_NODE_MODULES");
                 std::os::unix::fs::symlink(modules, directory.path().join("node_modules")).expect("a link");

@@ -1,0 +1,54 @@
+//! The MCP TypeScript SDK's clients (npm), of the current generation and of the one before: MCP authorization as hosts do it.
+
+use std::net::TcpListener;
+
+use serde_json::json;
+
+use super::driver::Driver;
+use super::registration_open;
+use crate::both_databases;
+use crate::support::{Setup, TestApp, TestUser};
+
+both_databases!(
+    a_host_finds_the_api_by_its_address,
+    a_host_finds_its_way_from_a_tool_server_and_gets_tokens_for_it_alone,
+    a_machine_gets_a_token_for_a_tool_server,
+);
+
+/// What the tool server of `mcp_server.mjs` asks for.
+const SCOPE: &str = "tools:run";
+
+async fn a_host_finds_the_api_by_its_address(setup: Setup) {
+    let app = registration_open(setup).await;
+    let amina = app.user("amina@example.com").await;
+    Driver::new("mcp_client.mjs", &app, &amina).run("api");
+}
+
+async fn a_host_finds_its_way_from_a_tool_server_and_gets_tokens_for_it_alone(setup: Setup) {
+    let app = registration_open(setup).await;
+    let amina = app.user("amina@example.com").await;
+    beside_a_tool_server(&app, &amina).await.run("server");
+}
+
+async fn a_machine_gets_a_token_for_a_tool_server(app: TestApp) {
+    let robot = app.user("robot@example.com").await;
+    let machine = app.machine(&robot, SCOPE).await;
+    let secret = machine.secret.expect("a machine has one");
+    beside_a_tool_server(&app, &robot).await.given("MACHINE_ID", &machine.id).given("MACHINE_SECRET", &secret).run("machine");
+}
+
+/// The hosts, with the address where a tool server is to listen and with its credentials; an administrator registered both.
+async fn beside_a_tool_server(app: &TestApp, person: &TestUser) -> Driver {
+    // Free now; nothing else asks for it by number.
+    let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a free port").port();
+    let address = format!("http://127.0.0.1:{port}/tools");
+    let introspecting = app.client(json!({ "app_name": "Tool server", "scopes": "openid" })).await;
+    let resource = json!({
+        "resource": address,
+        "resource_name": "Tools",
+        "scopes": SCOPE,
+        "introspecting_client": introspecting.id,
+    });
+    app.administrator().await.post("/api/resource/OAuth%20Resource").json(&resource).send().await.expect_status(200);
+    Driver::new("mcp_client.mjs", app, person).client(&introspecting, "client_secret_basic").given("MCP_SERVER", &address)
+}
