@@ -108,8 +108,7 @@ async function keys() {
   for (const [algorithm, kind] of Object.entries(kinds)) {
     console.log(`private_key_jwt, ${algorithm}`)
     const pair = await crypto.subtle.generateKey(kind, true, ['sign', 'verify'])
-    const { kty, crv, x, y, n, e } = await crypto.subtle.exportKey('jwk', pair.publicKey)
-    const jwks = { keys: [JSON.parse(JSON.stringify({ kty, crv, x, y, n, e, kid: 'first', use: 'sig' }))] }
+    const jwks = { keys: [{ ...(await crypto.subtle.exportKey('jwk', pair.publicKey)), kid: 'first' }] }
     const proof = client.PrivateKeyJwt({ key: pair.privateKey, kid: 'first' })
     const more = { jwks, id_token_signed_response_alg: algorithm }
     await wholeLogin(person, 'private_key_jwt', algorithm, () => register('private_key_jwt', more, proof))

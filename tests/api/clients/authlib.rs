@@ -1,13 +1,14 @@
 //! Authlib (PyPI), by hand over requests and in a Flask app.
 
 use super::driver::Driver;
-use super::{METHODS, web_app};
+use super::{METHODS, registration_open, web_app};
 use crate::both_databases;
-use crate::support::TestApp;
+use crate::support::{Setup, TestApp};
 
 both_databases!(
     a_session_goes_all_the_way_with_every_method_and_algorithm,
     the_flask_app_of_the_documents_logs_users_in_and_out,
+    an_app_with_a_key_of_its_own_needs_no_secret,
     a_machine_gets_a_token_of_its_own,
 );
 
@@ -24,6 +25,14 @@ async fn the_flask_app_of_the_documents_logs_users_in_and_out(app: TestApp) {
     for ((label, method), algorithm) in METHODS.into_iter().zip(["EdDSA", "RS256", "ES256"]) {
         let registered = web_app(&app, label, algorithm).await;
         Driver::new("authlib_client.py", &app, &amina).client(&registered, method).run("flask");
+    }
+}
+
+async fn an_app_with_a_key_of_its_own_needs_no_secret(setup: Setup) {
+    let app = registration_open(setup).await;
+    let amina = app.user("amina@example.com").await;
+    for algorithm in ["RS256", "ES256"] {
+        Driver::new("authlib_client.py", &app, &amina).given("ALGORITHM", algorithm).run("keys");
     }
 }
 

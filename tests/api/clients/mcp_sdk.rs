@@ -2,16 +2,19 @@
 
 use std::net::TcpListener;
 
+use ostiary::config::Config;
 use serde_json::json;
 
 use super::driver::Driver;
 use super::registration_open;
 use crate::both_databases;
+use crate::support::web_host::{Answer, WebHost};
 use crate::support::{Setup, TestApp, TestUser};
 
 both_databases!(
     a_host_finds_the_api_by_its_address,
     a_host_finds_its_way_from_a_tool_server_and_gets_tokens_for_it_alone,
+    a_host_that_registers_nowhere_is_known_by_the_url_of_its_description,
     a_machine_gets_a_token_for_a_tool_server,
 );
 
@@ -28,6 +31,29 @@ async fn a_host_finds_its_way_from_a_tool_server_and_gets_tokens_for_it_alone(se
     let app = registration_open(setup).await;
     let amina = app.user("amina@example.com").await;
     beside_a_tool_server(&app, &amina).await.run("server");
+}
+
+async fn a_host_that_registers_nowhere_is_known_by_the_url_of_its_description(setup: Setup) {
+    let web = WebHost::start();
+    let open = |config: &mut Config| {
+        web.open_to(config);
+        config.oauth.client_metadata_documents = true;
+    };
+    let app = setup.configure(open).start().await;
+    let url = web.url("/mcp-host.json");
+    // As hosts publish it: what it will meet it does not know yet, so it names no scope.
+    let description = json!({
+        "client_id": url,
+        "client_name": "An MCP host",
+        "redirect_uris": ["http://127.0.0.1/callback"],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"],
+        "token_endpoint_auth_method": "none",
+    });
+    web.serve("/mcp-host.json", Answer::json(&description));
+    let amina = app.user("amina@example.com").await;
+    beside_a_tool_server(&app, &amina).await.given("CLIENT_METADATA_URL", &url).run("document");
+    assert_eq!(web.requests(), 1, "{:?}", web.heads());
 }
 
 async fn a_machine_gets_a_token_for_a_tool_server(app: TestApp) {

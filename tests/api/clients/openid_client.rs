@@ -8,6 +8,7 @@ use crate::support::{Setup, TestApp};
 both_databases!(
     the_program_of_the_documents_logs_a_user_in,
     an_app_registers_itself_and_logs_users_in_and_out_with_every_method_and_algorithm,
+    an_app_with_a_key_of_its_own_does_the_same_without_a_secret,
     its_checks_hold_and_it_understands_refusals,
     a_machine_gets_a_token_of_its_own,
 );
@@ -23,6 +24,12 @@ async fn an_app_registers_itself_and_logs_users_in_and_out_with_every_method_and
     let app = registration_open(setup).await;
     let amina = app.user("amina@example.com").await;
     Driver::new("openid_client.mjs", &app, &amina).run("login");
+}
+
+async fn an_app_with_a_key_of_its_own_does_the_same_without_a_secret(setup: Setup) {
+    let app = registration_open(setup).await;
+    let amina = app.user("amina@example.com").await;
+    Driver::new("openid_client.mjs", &app, &amina).run("keys");
 }
 
 async fn its_checks_hold_and_it_understands_refusals(setup: Setup) {
