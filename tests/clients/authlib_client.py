@@ -19,7 +19,7 @@ from authlib.oidc.core import CodeIDToken
 from authlib.oidc.discovery import OpenIDProviderMetadata
 from authlib.oidc.discovery import get_well_known_url as openid_address
 from joserfc import jwt
-from joserfc.jwk import ECKey, KeySet, RSAKey
+from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
 
 from person import Person, documented, given, is_json, refused, step
 
@@ -180,7 +180,8 @@ def with_a_key():
     server = discover()
     person = Person(SERVER).log_in(given("PERSON"), given("PASSWORD"))
     algorithm = given("ALGORITHM")
-    key = {"RS256": lambda: RSAKey.generate_key(2048), "ES256": lambda: ECKey.generate_key("P-256")}[algorithm]()
+    kind, size = {"RS256": (RSAKey, 2048), "ES256": (ECKey, "P-256"), "EdDSA": (OKPKey, "Ed25519")}[algorithm]
+    key = kind.generate_key(size)
     with step("registers with its public key"):
         metadata = {
             "client_name": "An app with a key",
@@ -216,7 +217,7 @@ def with_a_key():
         with refused(OAuthError, "invalid_grant"):
             client.refresh_token(refresh_token=refresh_token)
     with step("another key is refused"):
-        client.client_secret = type(key).generate_key(2048 if algorithm == "RS256" else "P-256")
+        client.client_secret = kind.generate_key(size)
         with refused(OAuthError, "invalid_client"):
             client.refresh_token(refresh_token="ost_rt_unknown")
 

@@ -6,8 +6,9 @@ import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
 import { blanks, documented } from './person.mjs'
 
-/** The scope that every request needs. */
+/** The scope that every request needs, and what the tool `reset` needs on top of it. */
 export const SCOPE = 'tools:run'
+export const MORE = 'tools:reset'
 
 /**
  * Starts it at the address by which the administrator registered it as an `OAuth Resource`; `introspector` is the id and
@@ -17,11 +18,18 @@ export async function serve(address, issuer, introspector) {
   const app = createMcpExpressApp()
   const program = await documented('protect', { ...blanks(issuer, ...introspector), 'https://mcp.example/tools': address.href })
   program.protect(app)
+  app.post(address.pathname, (request, response, next) => {
+    if (request.body.params?.name !== 'reset' || request.auth.scopes.includes(MORE)) return next()
+    // RFC 6750 section 3.1: a token that is good, but not for this.
+    const challenge = `Bearer error="insufficient_scope", scope="${SCOPE} ${MORE}"`
+    response.status(403).set('WWW-Authenticate', challenge).json({ error: 'insufficient_scope' })
+  })
   app.post(address.pathname, async (request, response) => {
     const server = new McpServer({ name: 'tools', version: '1.0.0' })
     server.registerTool('whoami', { description: 'Who is asking' }, (extra) => ({
       content: [{ type: 'text', text: extra.authInfo.extra.sub }],
     }))
+    server.registerTool('reset', { description: 'Begins anew' }, () => ({ content: [{ type: 'text', text: 'done' }] }))
     const transport = new StreamableHTTPServerTransport({ sessionIdGenerator: undefined, enableJsonResponse: true })
     response.on('close', () => transport.close())
     await server.connect(transport)

@@ -31,7 +31,7 @@ async fn the_flask_app_of_the_documents_logs_users_in_and_out(app: TestApp) {
 async fn an_app_with_a_key_of_its_own_needs_no_secret(setup: Setup) {
     let app = registration_open(setup).await;
     let amina = app.user("amina@example.com").await;
-    for algorithm in ["RS256", "ES256"] {
+    for algorithm in ["RS256", "ES256", "EdDSA"] {
         Driver::new("authlib_client.py", &app, &amina).given("ALGORITHM", algorithm).run("keys");
     }
 }

@@ -18,8 +18,9 @@ both_databases!(
     a_machine_gets_a_token_for_a_tool_server,
 );
 
-/// What the tool server of `mcp_server.mjs` asks for.
+/// What the tool server of `mcp_server.mjs` asks of everybody, and what one of its tools needs besides.
 const SCOPE: &str = "tools:run";
+const MORE: &str = "tools:reset";
 
 async fn a_host_finds_the_api_by_its_address(setup: Setup) {
     let app = registration_open(setup).await;
@@ -72,7 +73,7 @@ async fn beside_a_tool_server(app: &TestApp, person: &TestUser) -> Driver {
     let resource = json!({
         "resource": address,
         "resource_name": "Tools",
-        "scopes": SCOPE,
+        "scopes": format!("{SCOPE} {MORE}"),
         "introspecting_client": introspecting.id,
     });
     app.administrator().await.post("/api/resource/OAuth%20Resource").json(&resource).send().await.expect_status(200);
