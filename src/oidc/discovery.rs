@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::claims::CLAIMS;
-use crate::domain::client::{AuthMethod, SigningAlgorithm};
+use crate::domain::client::{AuthMethod, ED25519, SigningAlgorithm};
 use crate::domain::resource::Resource;
 use crate::domain::scope::{ADMIN_CREDENTIALS, ALL, IDENTITY};
 
@@ -29,7 +29,7 @@ pub fn authorization_server(offer: &Offer) -> Value {
     let at = |name: &str| format!("{}{ENDPOINTS}{name}", offer.issuer);
     let any_client = AuthMethod::ANNOUNCED.map(AuthMethod::as_str);
     let confidential: Vec<&str> = AuthMethod::ANNOUNCED.into_iter().filter(|method| !method.is_public()).map(AuthMethod::as_str).collect();
-    let algorithms = SigningAlgorithm::ALL.map(SigningAlgorithm::as_str);
+    let algorithms: Vec<&str> = SigningAlgorithm::ALL.map(SigningAlgorithm::as_str).into_iter().chain([ED25519]).collect();
     let mut document = json!({
         "issuer": offer.issuer,
         "authorization_endpoint": at("authorize"),

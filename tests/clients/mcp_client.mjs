@@ -168,17 +168,31 @@ async function document(sdk, person) {
   assert.equal(host.clientInformation().client_id, host.clientMetadataUrl)
 }
 
-/** An agent without a person. */
+/** An agent without a person, with a secret and with a key of its own. */
 async function machine(sdk) {
-  const known = { clientId: given('MACHINE_ID'), clientSecret: given('MACHINE_SECRET'), expectedIssuer: SERVER }
-  const host = new sdk.ClientCredentialsProvider({ ...known, scope: SCOPE })
-  const { client, connected } = connector(sdk, host)()
-  await step('gets a token of its own and calls a tool', async () => {
-    await connected
-    assert.ok(await whoami(client))
-    assert.equal(host.tokens().refresh_token, undefined)
-  })
-  await client.close()
+  const known = { expectedIssuer: SERVER, scope: SCOPE }
+  const hosts = {
+    'a secret': new sdk.ClientCredentialsProvider({
+      clientId: given('MACHINE_ID'),
+      clientSecret: given('MACHINE_SECRET'),
+      ...known,
+    }),
+    'a key': new sdk.PrivateKeyJwtProvider({
+      clientId: given('MACHINE_WITH_KEY'),
+      privateKey: given('MACHINE_KEY'),
+      algorithm: 'ES256',
+      ...known,
+    }),
+  }
+  for (const [proof, host] of Object.entries(hosts)) {
+    const { client, connected } = connector(sdk, host)()
+    await step(`gets a token of its own by ${proof} and calls a tool`, async () => {
+      await connected
+      assert.ok(await whoami(client))
+      assert.equal(host.tokens().refresh_token, undefined)
+    })
+    await client.close()
+  }
 }
 
 function connector(sdk, host) {

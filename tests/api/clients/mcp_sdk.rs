@@ -2,7 +2,10 @@
 
 use std::net::TcpListener;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ostiary::config::Config;
+use rcgen::KeyPair;
 use serde_json::json;
 
 use super::driver::Driver;
@@ -60,8 +63,20 @@ async fn a_host_that_registers_nowhere_is_known_by_the_url_of_its_description(se
 async fn a_machine_gets_a_token_for_a_tool_server(app: TestApp) {
     let robot = app.user("robot@example.com").await;
     let machine = app.machine(&robot, SCOPE).await;
-    let secret = machine.secret.expect("a machine has one");
-    beside_a_tool_server(&app, &robot).await.given("MACHINE_ID", &machine.id).given("MACHINE_SECRET", &secret).run("machine");
+    let key = KeyPair::generate().expect("a key on P-256");
+    let (x, y) = key.public_key_raw()[1..].split_at(32);
+    let jwk = json!({ "kty": "EC", "crv": "P-256", "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y) });
+    let fields = json!({
+        "grant_type": "Client Credentials",
+        "user": robot.name,
+        "scopes": SCOPE,
+        "token_endpoint_auth_method": "Private Key JWT",
+        "jwks": json!({ "keys": [jwk] }).to_string(),
+    });
+    let with_key = app.client(fields).await;
+    let driver = beside_a_tool_server(&app, &robot).await;
+    let driver = driver.given("MACHINE_ID", &machine.id).given("MACHINE_SECRET", &machine.secret.expect("a machine has one"));
+    driver.given("MACHINE_WITH_KEY", &with_key.id).given("MACHINE_KEY", &key.serialize_pem()).run("machine");
 }
 
 /// The hosts, with the address where a tool server is to listen and with its credentials; an administrator registered both.

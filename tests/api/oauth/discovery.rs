@@ -59,7 +59,7 @@ async fn announced_values_are_what_works(app: TestApp) {
     assert_eq!(body["introspection_endpoint_auth_methods_supported"], confidential);
     for endpoint in ["token", "revocation", "introspection"] {
         let announced = &body[format!("{endpoint}_endpoint_auth_signing_alg_values_supported")];
-        assert_eq!(*announced, json!(["RS256", "ES256", "EdDSA"]), "{endpoint}");
+        assert_eq!(*announced, json!(["RS256", "ES256", "EdDSA", "Ed25519"]), "{endpoint}");
     }
     assert_eq!(body["grant_types_supported"], json!(["authorization_code", "refresh_token", "client_credentials"]));
     assert_eq!(body["code_challenge_methods_supported"], json!(["S256"]));
