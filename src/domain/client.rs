@@ -62,6 +62,10 @@ pub enum SigningAlgorithm {
     EdDsa,
 }
 
+/// Says the same as `EdDSA` does here (RFC 9864), and is what openid-client writes. Our own signatures keep the older name,
+/// which every library knows.
+pub const ED25519: &str = "Ed25519";
+
 impl SigningAlgorithm {
     /// All that are offered, the default first.
     pub const ALL: [SigningAlgorithm; 3] = [Self::Rs256, Self::Es256, Self::EdDsa];
@@ -78,6 +82,11 @@ impl SigningAlgorithm {
     /// Reads JOSE's name.
     pub fn from_text(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == text)
+    }
+
+    /// Reads what others call it in what they signed: JOSE's name, or [`ED25519`].
+    pub fn from_others(text: &str) -> Option<Self> {
+        Self::from_text(text).or_else(|| (text == ED25519).then_some(Self::EdDsa))
     }
 }
 

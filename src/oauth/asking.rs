@@ -83,6 +83,9 @@ pub(super) fn read(client: &Client, redirect_uri: &str, params: &Params, target:
         .map_err(|error| ProtocolError::new(ErrorCode::InvalidScope, error.to_string()))?
         .filter(|scope| !scope.is_empty());
     let code_challenge = challenge(client, params)?;
+    // One that asks for nothing gets what it registered.
+    let there = asked_scope.as_ref().map(|_| target.client_there(client));
+    let client = there.as_deref().unwrap_or(client);
     let asked = Asked {
         client_id: &client.client_id,
         redirect_uri: Some(redirect_uri),

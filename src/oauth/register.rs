@@ -117,13 +117,14 @@ pub(super) fn read(metadata: &Map<String, Value>, trusted: bool) -> Result<Clien
             Some(set) => Some(set.to_string()),
         },
         jwks_uri: owned("jwks_uri")?,
-        auth_signing_algorithm: algorithm(metadata, "token_endpoint_auth_signing_alg")?,
+        auth_signing_algorithm: algorithm(metadata, "token_endpoint_auth_signing_alg", SigningAlgorithm::from_others)?,
         grant_types: match grant_types.is_empty() {
             // Frappe: every login yields a refresh token, here: too, unless the client says that it wants none.
             true => vec![AUTHORIZATION_CODE.to_owned(), REFRESH_TOKEN.to_owned()],
             false => grant_types,
         },
-        id_token_algorithm: algorithm(metadata, "id_token_signed_response_alg")?.unwrap_or(SigningAlgorithm::ALL[0]),
+        id_token_algorithm: algorithm(metadata, "id_token_signed_response_alg", SigningAlgorithm::from_text)?
+            .unwrap_or(SigningAlgorithm::ALL[0]),
         verified: trusted,
         post_logout_redirect_uris: uris(metadata, "post_logout_redirect_uris")?,
         client_uri: owned("client_uri")?,
@@ -146,10 +147,14 @@ fn scope(metadata: &Map<String, Value>) -> Result<Scope, ProtocolError> {
     Ok(scope)
 }
 
-fn algorithm(metadata: &Map<String, Value>, name: &str) -> Result<Option<SigningAlgorithm>, ProtocolError> {
+fn algorithm(
+    metadata: &Map<String, Value>,
+    name: &str,
+    read: fn(&str) -> Option<SigningAlgorithm>,
+) -> Result<Option<SigningAlgorithm>, ProtocolError> {
     let Some(word) = text(metadata, name, MAX_NAME)? else { return Ok(None) };
     let words = SigningAlgorithm::ALL.map(SigningAlgorithm::as_str).join(", ");
-    let found = SigningAlgorithm::from_text(word).ok_or_else(|| invalid(format!("{name} must be one of {words}.")))?;
+    let found = read(word).ok_or_else(|| invalid(format!("{name} must be one of {words}.")))?;
     Ok(Some(found))
 }
 

@@ -1,6 +1,7 @@
 //! Which resource a token is wanted for (RFC 8707): this server's API, a path of it, or one that an
 //! administrator registered ([`super::resources`]). A grant is for one of them.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::error::{ErrorCode, ProtocolError, Stop};
@@ -8,7 +9,9 @@ use super::params::Params;
 use super::resources;
 use crate::cx::Cx;
 use crate::domain::Scope;
+use crate::domain::client::Client;
 use crate::domain::resource::{Resource, path_below, without_empty_path};
+use crate::domain::scope::{ADMIN_CREDENTIALS, ALL};
 
 /// What a token is for.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +31,23 @@ impl Target {
             Self::Path(uri) => Some(uri),
             Self::Registered(resource) => Some(&resource.uri),
         }
+    }
+
+    /// The client with the scope that its users may be asked for there.
+    ///
+    /// A client that came by itself was written before it met a registered resource: a Client ID Metadata Document names no scope,
+    /// and a host of the Model Context Protocol registers with the words of its first request and asks for more when a tool
+    /// needs more. What such a client registered bounds nothing that it could not change by registering again, so the resource's own
+    /// words do, and the user. So too where a client that may ask for `all` registered none of them. A trusted client, for
+    /// which no user is asked, has what it registered.
+    pub fn client_there<'a>(&self, client: &'a Client) -> Cow<'a, Client> {
+        let Self::Registered(resource) = self else { return Cow::Borrowed(client) };
+        let says_nothing = client.scope.contains(ALL) && client.scope.intersect(&resource.scope).is_empty();
+        if client.skip_authorization || (client.verified && !says_nothing) {
+            return Cow::Borrowed(client);
+        }
+        let scope = client.scope.union(&resource.scope.only(|word| word != ADMIN_CREDENTIALS));
+        Cow::Owned(Client { scope, ..client.clone() })
     }
 
     /// The words of a scope that mean something there.
@@ -123,9 +143,32 @@ fn invalid_target(description: impl Into<String>) -> ProtocolError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::oauth::clients::ClientKind;
 
     fn scope(text: &str) -> Scope {
         Scope::parse(text).expect("valid")
+    }
+
+    /// A client with this scope, and whether somebody vouches for it.
+    fn client(words: &str, verified: bool) -> Client {
+        Client { verified, ..ClientKind::Browser.template("App", scope(words), vec!["https://app.example.com/".into()]) }
+    }
+
+    #[test]
+    fn a_client_that_knew_nothing_of_a_resource_may_ask_its_users_for_what_there_is() {
+        let tools = registered("tools:run tools:list admin:credentials");
+        let there = |target: &Target, client: &Client| target.client_there(client).scope.to_string();
+        for (asking, expected) in [
+            (client("all openid", true), "all openid tools:run tools:list"),
+            (client("openid tools:list", false), "openid tools:list tools:run"),
+            // An administrator's word.
+            (client("openid", true), "openid"),
+            (client("all tools:list", true), "all tools:list"),
+            (Client { skip_authorization: true, ..client("all", true) }, "all"),
+        ] {
+            assert_eq!(there(&tools, &asking), expected);
+            assert_eq!(there(&Target::Api, &asking), asking.scope.to_string());
+        }
     }
 
     fn registered(scopes: &str) -> Target {

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::claims::CLAIMS;
-use crate::domain::client::{AuthMethod, SigningAlgorithm};
+use crate::domain::client::{AuthMethod, ED25519, SigningAlgorithm};
 use crate::domain::resource::Resource;
 use crate::domain::scope::{ADMIN_CREDENTIALS, ALL, IDENTITY};
 
@@ -29,7 +29,7 @@ pub fn authorization_server(offer: &Offer) -> Value {
     let at = |name: &str| format!("{}{ENDPOINTS}{name}", offer.issuer);
     let any_client = AuthMethod::ANNOUNCED.map(AuthMethod::as_str);
     let confidential: Vec<&str> = AuthMethod::ANNOUNCED.into_iter().filter(|method| !method.is_public()).map(AuthMethod::as_str).collect();
-    let algorithms = SigningAlgorithm::ALL.map(SigningAlgorithm::as_str);
+    let algorithms: Vec<&str> = SigningAlgorithm::ALL.map(SigningAlgorithm::as_str).into_iter().chain([ED25519]).collect();
     let mut document = json!({
         "issuer": offer.issuer,
         "authorization_endpoint": at("authorize"),
@@ -85,12 +85,15 @@ pub fn openid_configuration(offer: &Offer) -> Value {
 }
 
 /// `/.well-known/oauth-protected-resource` (RFC 9728).
+///
+/// Its scopes are what a client should ask for that knows no better: clients of the Model Context Protocol
+/// ask for all of them. So the words that reach everything or credentials are not among them (section 2 allows that).
 pub fn protected_resource(issuer: &str, name: &str) -> Value {
     json!({
         "resource": issuer,
         "authorization_servers": [issuer],
         "jwks_uri": format!("{issuer}{ENDPOINTS}jwks"),
-        "scopes_supported": scopes(),
+        "scopes_supported": IDENTITY.into_iter().chain(["read", "write"]).collect::<Vec<_>>(),
         "bearer_methods_supported": ["header"],
         "resource_name": name,
     })

@@ -130,7 +130,7 @@ impl PublicKey {
         if operations.is_some_and(|operations| !operations.iter().any(|operation| operation == "verify")) {
             return Err("is not for signatures (key_ops)".into());
         }
-        if text(jwk, "alg")?.is_some_and(|name| name != algorithm.as_str()) {
+        if text(jwk, "alg")?.is_some_and(|name| SigningAlgorithm::from_others(name) != Some(algorithm)) {
             return Err(format!("has another alg than {}, which is what its kind is used with here", algorithm.as_str()));
         }
         let kid = text(jwk, "kid")?.map(str::to_owned);

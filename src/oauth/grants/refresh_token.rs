@@ -154,10 +154,11 @@ impl Rotation<'_, '_> {
     /// What of the grant's scope the client may still have.
     fn grantable(&self) -> Scope {
         let granted = &self.found.grant.scope;
-        if grantable(self.client, Some(granted)).is_some() {
+        let client = self.target.client_there(self.client);
+        if grantable(&client, Some(granted)).is_some() {
             return self.target.known_of(granted);
         }
-        self.target.known_of(&granted.intersect(&self.client.scope))
+        self.target.known_of(&granted.intersect(&client.scope))
     }
 
     /// What this use asks for: the whole grant, or the narrower scope it named. The grant keeps its own.

@@ -1,13 +1,41 @@
 //! The whole flow by clients this project did not write, over real HTTP: the crates `oauth2` and
-//! `openidconnect`. Only their HTTP client is handed to them, and only the person is scripted.
+//! `openidconnect`, and from their registries `openid-client`, Authlib, requests-oauthlib and the MCP TypeScript SDK. Only the
+//! crates' HTTP client is handed to them, and only the person is scripted.
 
+mod authlib;
+mod driver;
+mod mcp_sdk;
 mod oauth2_crate;
+mod openid_client;
 mod openidconnect_crate;
+mod requests_oauthlib;
 
 use openidconnect::{HttpRequest, HttpResponse};
+use ostiary::config::Registration;
+use serde_json::json;
 use url::Url;
 
-use crate::support::{Caller, REDIRECT_URI, TestUser, decide};
+use crate::support::{Caller, REDIRECT_URI, Setup, TestApp, TestClient, TestUser, decide};
+
+/// Ways to authenticate: as the doctype spells them and as RFC 7591 does.
+const METHODS: [(&str, &str); 3] =
+    [("Client Secret Basic", "client_secret_basic"), ("Client Secret Post", "client_secret_post"), ("None", "none")];
+
+/// A server where apps may register themselves.
+async fn registration_open(setup: Setup) -> TestApp {
+    setup.configure(|config| config.oauth.registration = Registration::Open).start().await
+}
+
+/// A web app with a page for users who logged out.
+async fn web_app(app: &TestApp, method: &str, algorithm: &str) -> TestClient {
+    let fields = json!({
+        "token_endpoint_auth_method": method,
+        "id_token_alg": algorithm,
+        "scopes": "openid profile email offline_access read",
+        "post_logout_redirect_uris": "https://app.example.com/bye",
+    });
+    app.client(fields).await
+}
 
 /// Sends what a client crate made, as it is. Redirects are not followed.
 async fn send(request: HttpRequest) -> Result<HttpResponse, reqwest::Error> {

@@ -10,6 +10,7 @@ both_databases!(
     documents_are_json_for_any_origin_and_never_a_redirect,
     every_announced_endpoint_exists_below_the_issuer,
     announced_values_are_what_works,
+    the_resource_document_offers_no_scope_that_reaches_everything,
     unknown_documents_are_404_json,
 );
 
@@ -58,7 +59,7 @@ async fn announced_values_are_what_works(app: TestApp) {
     assert_eq!(body["introspection_endpoint_auth_methods_supported"], confidential);
     for endpoint in ["token", "revocation", "introspection"] {
         let announced = &body[format!("{endpoint}_endpoint_auth_signing_alg_values_supported")];
-        assert_eq!(*announced, json!(["RS256", "ES256", "EdDSA"]), "{endpoint}");
+        assert_eq!(*announced, json!(["RS256", "ES256", "EdDSA", "Ed25519"]), "{endpoint}");
     }
     assert_eq!(body["grant_types_supported"], json!(["authorization_code", "refresh_token", "client_credentials"]));
     assert_eq!(body["code_challenge_methods_supported"], json!(["S256"]));
@@ -72,6 +73,16 @@ async fn announced_values_are_what_works(app: TestApp) {
         assert_eq!(body.get(name), Some(value), "{name}");
     }
     assert!(body["jwks_uri"].is_string() && body.get("registration_endpoint").is_none());
+}
+
+async fn the_resource_document_offers_no_scope_that_reaches_everything(app: TestApp) {
+    // A client that knows no better asks for every one of them, and must get as far as a consent page worth reading.
+    let offered = document(&app, "oauth-protected-resource").await["scopes_supported"].clone();
+    assert_eq!(offered, json!(["openid", "profile", "email", "roles", "offline_access", "read", "write"]));
+    let known = document(&app, "openid-configuration").await["scopes_supported"].clone();
+    for broad in ["all", "admin:credentials"] {
+        assert!(known.as_array().expect("a list").contains(&json!(broad)), "the server itself names {broad}");
+    }
 }
 
 async fn unknown_documents_are_404_json(app: TestApp) {

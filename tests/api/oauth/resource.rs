@@ -1,16 +1,18 @@
 //! What a token is for: this server's API, a path of it, or a registered resource (RFC 8707, RFC 9728).
 
+use ostiary::config::Registration;
 use serde_json::{Value, json};
 
 use super::{OAUTH, authorize, but, expect_refusal, ordinary, scene_with};
 use crate::both_databases;
-use crate::support::{Caller, PASSWORD, REDIRECT_URI, Reply, TestApp, TestClient, TokenPair, VERIFIER, decide};
+use crate::support::{Caller, PASSWORD, REDIRECT_URI, Reply, Setup, TestApp, TestClient, TokenPair, VERIFIER, decide};
 
 both_databases!(
     a_registered_resource_is_asked_for_by_name_and_its_tokens_open_nothing_here,
     no_other_resource_and_no_other_spelling_is_accepted_at_authorize,
     a_resource_that_is_named_twice_is_refused_everywhere,
     scopes_are_those_of_the_resource,
+    an_app_that_registered_itself_may_ask_for_what_the_resource_knows,
     a_token_for_a_path_opens_that_path_only,
     a_token_for_a_path_makes_no_credentials,
     a_grant_is_for_one_resource_at_the_exchange_and_at_every_refresh,
@@ -226,6 +228,31 @@ async fn scopes_are_those_of_the_resource(app: TestApp) {
     change.send().await.expect_status(200);
     let next = refresh(&client, tokens.refresh.as_deref().expect("a refresh token"), "").await.expect_status(200);
     assert_eq!(next.string("scope"), "tools:list");
+}
+
+async fn an_app_that_registered_itself_may_ask_for_what_the_resource_knows(setup: Setup) {
+    let app = setup.configure(|config| config.oauth.registration = Registration::Open).start().await;
+    let browser = app.user("amina@example.com").await.cookie().await;
+    register(&app, MCP, json!({ "scopes": "tools:list tools:run" })).await;
+    let metadata = json!({ "redirect_uris": [REDIRECT_URI], "token_endpoint_auth_method": "none", "scope": "openid tools:list" });
+    let registered = app.anonymous().post(&format!("{OAUTH}.register_client")).json(&metadata).send().await.expect_status(201);
+    let client = TestClient { id: registered.string("client_id"), secret: None, anonymous: app.anonymous() };
+    // As when a tool needs more than the app asked for at first: the user decides, and a refresh keeps it.
+    let page = ask(&browser, &client, "tools:list tools:run", MCP).await;
+    assert!(page.text().contains("tools:run"), "{}", page.text());
+    let back = decide(&browser, &page, "allow").await;
+    let tokens = exchange(&client, &back.location_parameter("code").expect("a code"), MCP).await;
+    assert_eq!(tokens.string("scope"), "tools:list tools:run");
+    assert_eq!(refresh(&client, &tokens.string("refresh_token"), MCP).await.string("scope"), "tools:list tools:run");
+    // Only there, and only what there is.
+    for (scope, resource) in [("tools:run", app.url.as_str()), ("tools:list tools:drop", MCP), ("tools:list admin:credentials", MCP)] {
+        let refused = ask(&browser, &client, scope, resource).await;
+        assert_eq!(refused.location_parameter("error").as_deref(), Some("invalid_scope"), "{scope}");
+    }
+    // An app for which an administrator speaks has what the administrator registered.
+    let vouched = app.client(json!({ "scopes": "openid tools:list", "token_endpoint_auth_method": "None" })).await;
+    let refused = ask(&browser, &vouched, "tools:list tools:run", MCP).await;
+    assert_eq!(refused.location_parameter("error").as_deref(), Some("invalid_scope"));
 }
 
 async fn a_token_for_a_path_opens_that_path_only(app: TestApp) {
