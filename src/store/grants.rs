@@ -3,8 +3,9 @@
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
 
-use super::schema::oauth_grants;
+use super::schema::{oauth_access_tokens, oauth_clients, oauth_grants};
 use super::{Conn, StoreError};
+use crate::domain::claims::ClaimsRequest;
 use crate::domain::grant::Grant;
 use crate::domain::{Instant, Scope};
 
@@ -24,11 +25,11 @@ fn to_domain((id, user, client_id, scopes, resource, auth_time, created, expires
     })
 }
 
-/// Keeps a new grant.
+/// Keeps a new grant, with the single claims that were asked for beside its scope.
 ///
 /// # Errors
 /// [`StoreError`] from the database.
-pub fn insert_grant(conn: &mut Conn, grant: &Grant) -> Result<(), StoreError> {
+pub fn insert_grant(conn: &mut Conn, grant: &Grant, claims: Option<&ClaimsRequest>) -> Result<(), StoreError> {
     diesel::insert_into(oauth_grants::table)
         .values((
             oauth_grants::id.eq(&grant.id),
@@ -39,9 +40,42 @@ pub fn insert_grant(conn: &mut Conn, grant: &Grant) -> Result<(), StoreError> {
             oauth_grants::auth_time.eq(grant.auth_time.naive_utc()),
             oauth_grants::created.eq(grant.created.naive_utc()),
             oauth_grants::expires_at.eq(grant.expires_at.naive_utc()),
+            oauth_grants::claims.eq(claims.map(ClaimsRequest::to_text)),
         ))
         .execute(conn)?;
     Ok(())
+}
+
+/// The single claims that the grant of an access token was asked for, and what bounds them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimsOfToken {
+    pub claims: ClaimsRequest,
+    pub token_scope: Scope,
+    pub grant_scope: Scope,
+    /// What the client may ask for as of now.
+    pub registered: Scope,
+}
+
+/// The single claims behind an access token, by the token's public id. One query.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn find_claims_of_token(conn: &mut Conn, token_id: &str) -> Result<Option<ClaimsOfToken>, StoreError> {
+    let row: Option<(Option<String>, String, String, String)> = oauth_access_tokens::table
+        .inner_join(oauth_clients::table.on(oauth_clients::client_id.eq(oauth_access_tokens::client_id)))
+        .inner_join(oauth_grants::table.on(oauth_access_tokens::grant_id.eq(oauth_grants::id.nullable())))
+        .filter(oauth_access_tokens::id.eq(token_id))
+        .select((oauth_grants::claims, oauth_access_tokens::scopes, oauth_grants::scopes, oauth_clients::scopes))
+        .get_result(conn)
+        .optional()?;
+    let Some((Some(claims), token_scope, grant_scope, registered)) = row else { return Ok(None) };
+    let scope = |text: &str| Scope::parse(text).map_err(StoreError::corrupt);
+    Ok(Some(ClaimsOfToken {
+        claims: ClaimsRequest::from_text(&claims).map_err(StoreError::corrupt)?,
+        token_scope: scope(&token_scope)?,
+        grant_scope: scope(&grant_scope)?,
+        registered: scope(&registered)?,
+    }))
 }
 
 /// A user's grants that are in force, newest first.

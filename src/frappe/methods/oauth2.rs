@@ -23,6 +23,7 @@ use crate::oauth::register::{self, RegisterOutcome, RegisterRequest};
 use crate::oauth::revoke::{self, RevokeOutcome, RevokeRequest};
 use crate::oauth::token::{self, TokenOutcome, TokenRequest};
 use crate::oauth::{self, Gathered, Params, ProtocolError};
+use crate::oidc::claims::House;
 use crate::oidc::id_token::UnsignedIdToken;
 use crate::oidc::{discovery, keys, userinfo};
 use crate::pages;
@@ -75,7 +76,7 @@ pub fn approve(call: Call<'_>) -> Answer<'_> {
 }
 
 fn authorize_request(call: &Call<'_>) -> AuthorizeRequest {
-    AuthorizeRequest { params: Params::new(call.params.pairs()), ip: Some(call.facts.address.to_string()), gathered: false }
+    AuthorizeRequest::new(&call.state.env, Params::new(call.params.pairs()), Some(call.facts.address.to_string()))
 }
 
 /// The session's user. An API key or token is not a login.
@@ -455,7 +456,14 @@ pub fn register_client(call: Call<'_>) -> Answer<'_> {
 /// Userinfo (OpenID Connect Core section 5.3).
 pub fn openid_profile(call: Call<'_>) -> Answer<'_> {
     Box::pin(async move {
-        let body = userinfo::openid_profile(&call.identity.caller, call.state.env.public_url.as_str())?;
+        let by_name = match &call.identity.caller.via {
+            Via::Bearer { token_id, single_claims: true, .. } => {
+                let token_id = token_id.clone();
+                call.state.lookup(move |cx| userinfo::claims_by_name(cx, &token_id)).await?
+            }
+            _ => Vec::new(),
+        };
+        let body = userinfo::openid_profile(&call.identity.caller, &by_name, House::of(&call.state.env))?;
         Ok(Reply::response(respond::json_no_store(StatusCode::OK, body.to_string())))
     })
 }
