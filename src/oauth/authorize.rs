@@ -381,7 +381,8 @@ fn ask(
         pending_id: pending.id,
         client: bound.client.clone(),
         redirect_uri: bound.redirect_uri.clone(),
-        known: shown.intersect(known),
+        // Nothing new to show apart: everything is asked again.
+        known: if known.covers(&shown) { Scope::default() } else { shown.intersect(known) },
         scope: shown,
         verified: bound.client.verified,
         described_at: bound.described_at.clone(),

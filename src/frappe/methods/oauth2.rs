@@ -8,10 +8,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::auth::address::limit_key;
 use crate::auth::{Via, csrf};
 use crate::config::Registration;
-use crate::domain::Scope;
 use crate::domain::client::SigningAlgorithm;
 use crate::domain::limit::Limit;
-use crate::domain::scope::doctype_word;
 use crate::error::AppError;
 use crate::frappe::call::{Answer, Call, Reply, Verb};
 use crate::http::{State, extract, oauth as door, respond};
@@ -152,6 +150,7 @@ async fn consent_page(state: &State, visitor: &Visitor, request: &AuthorizeReque
     let user = &visitor.caller.user.user;
     let link = |uri: &Option<String>| uri.as_deref().and_then(pages::WebLink::new);
     let client = view.client;
+    let elsewhere = view.at.as_ref().is_some_and(|at| at.elsewhere);
     let page = pages::ConsentView {
         site_name: state.env.config.site.name.clone(),
         only_local: client.has_only_loopback_addresses(),
@@ -164,10 +163,8 @@ async fn consent_page(state: &State, visitor: &Visitor, request: &AuthorizeReque
         client_uri: link(&client.client_uri),
         tos_uri: link(&client.tos_uri),
         policy_uri: link(&client.policy_uri),
-        scopes: match &view.at {
-            Some(at) if at.elsewhere => pages::scope_lines_elsewhere(&view.scope),
-            _ => scope_lines(state, &view.scope),
-        },
+        scopes: pages::scope_lines_of(state, &view.scope.without(&view.known), elsewhere),
+        known: pages::scope_lines_of(state, &view.known, elsewhere),
         at: view.at.map(|at| pages::Place::of(&at.uri, at.title, at.elsewhere)),
         scope_text: view.scope.to_string(),
         legacy_no_pkce: client.legacy_no_pkce,
@@ -179,13 +176,6 @@ async fn consent_page(state: &State, visitor: &Visitor, request: &AuthorizeReque
     };
     let policy = Policy { redirect_uri: Some(&view.redirect_uri), logo: page.logo.as_ref(), ..Policy::default() };
     Ok(pages::page(StatusCode::OK, &page, &policy))
-}
-
-fn scope_lines(state: &State, scope: &Scope) -> Vec<pages::ScopeLine> {
-    let doctypes = state.env.doctypes();
-    pages::scope_lines(scope, |word| {
-        doctypes.iter().find(|doctype| doctype_word(&doctype.name) == word).map(|doctype| doctype.name.clone())
-    })
 }
 
 fn redirected(state: &State, redirection: Redirection) -> HttpResponse {
