@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::authorize::ConsentedAt;
+use super::client_documents;
 use super::resources;
 use crate::cx::Cx;
 use crate::domain::client::Client;
@@ -16,6 +17,8 @@ use crate::store::{clients, consents, grants};
 #[derive(Clone, Debug, PartialEq)]
 pub struct AllowedApp {
     pub client: Client,
+    /// The host that says who the client is, for one that describes itself.
+    pub described_at: Option<String>,
     /// What it may do or know, resource by resource.
     pub access: Vec<Access>,
     /// When it was first let in, as far as that is still remembered.
@@ -75,7 +78,11 @@ pub fn list(cx: &mut Cx, user: &str) -> Result<Vec<AllowedApp>, AppError> {
         for (resource, scope) in scopes {
             access.push(Access { at: resource.map(|uri| consented_at(cx, uri)).transpose()?, scope });
         }
-        apps.push(AllowedApp { client, access, since, last_login });
+        let described_at = match client_documents::describes_itself(cx, &client.client_id)? {
+            true => client_documents::host_of(&client.client_id),
+            false => None,
+        };
+        apps.push(AllowedApp { client, described_at, access, since, last_login });
     }
     apps.sort_by_cached_key(|app| (app.client.app_name.to_lowercase(), app.client.client_id.clone()));
     Ok(apps)

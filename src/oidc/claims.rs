@@ -1,10 +1,14 @@
 //! What is said about a user: the claims that a scope opens and those that were asked for by name.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use crate::cx::Env;
 use crate::domain::Scope;
 use crate::domain::claims::Claim;
+use crate::domain::resource::path_below;
+use crate::domain::scope::IDENTITY;
 use crate::domain::user::User;
 
 /// What of this server goes into claims.
@@ -20,6 +24,15 @@ impl<'a> House<'a> {
     /// Of this environment.
     pub fn of(env: &'a Env) -> Self {
         Self { issuer: env.public_url.as_str(), emails_verified: env.config.oauth.emails_verified }
+    }
+}
+
+/// What of a scope opens claims. At a resource that is no part of this server `all` is somebody else's word, and means
+/// nothing here; what identity means is the same everywhere.
+pub fn identity_of<'s>(scope: &'s Scope, resource: Option<&str>, house: House<'_>) -> Cow<'s, Scope> {
+    match resource {
+        Some(uri) if path_below(uri, house.issuer).is_none() => Cow::Owned(scope.only(|word| IDENTITY.contains(&word))),
+        _ => Cow::Borrowed(scope),
     }
 }
 

@@ -23,6 +23,8 @@ pub struct AppLine {
     /// What the form posts back.
     pub client_id: String,
     pub app_name: String,
+    /// The host that it describes itself at, where its client id is a URL.
+    pub described_at: Option<String>,
     /// Where it is, by its usual redirect URI.
     pub destination: Option<Destination>,
     /// Registered or vouched for by an administrator.

@@ -378,6 +378,7 @@ fn app_line(state: &State, app: AllowedApp) -> AppLine {
     let redirect_uri = client.implied_redirect_uri().or(client.redirect_uris.first().map(String::as_str));
     AppLine {
         destination: redirect_uri.map(Destination::of),
+        described_at: app.described_at,
         verified: client.verified,
         trusted: client.skip_authorization,
         access: app.access.into_iter().map(|access| access_line(state, access)).collect(),

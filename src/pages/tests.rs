@@ -75,9 +75,10 @@ fn pages(text: &str) -> Vec<(&'static str, String)> {
         action: paths::END_SESSION,
         fields: vec![(text(), text())],
     };
-    let app = |destination, verified| AppLine {
+    let app = |destination, verified: bool| AppLine {
         client_id: text(),
         app_name: text(),
+        described_at: (!verified).then(text),
         destination,
         verified,
         trusted: verified,

@@ -13,6 +13,7 @@ both_databases!(
     a_claim_is_asked_about_and_remembered_like_its_scope,
     a_narrowed_token_and_a_shrunk_client_are_told_less,
     without_openid_no_claim_is_released,
+    all_at_somebody_elses_resource_opens_no_claim_here,
     a_malformed_claims_parameter_is_refused_and_unknown_claims_are_ignored,
     an_essential_acr_that_cannot_be_met_is_refused,
     the_phone_scope_opens_the_number_and_says_that_nobody_checked_it,
@@ -129,6 +130,23 @@ async fn without_openid_no_claim_is_released(app: TestApp) {
     expect(&userinfo(&client, &all.access).await, &["email"], &["phone_number"]);
     let (openid, _) = tokens(&browser, &client, "openid all", &asked).await;
     expect(&userinfo(&client, &openid.access).await, &["email", "phone_number"], &[]);
+}
+
+async fn all_at_somebody_elses_resource_opens_no_claim_here(app: TestApp) {
+    let (browser, client) = setting(&app, json!({"scopes": EVERYTHING})).await;
+    let resource = json!({"resource": "https://mcp.example/tools", "resource_name": "Tools"});
+    app.administrator().await.post("/api/resource/OAuth%20Resource").json(&resource).send().await.expect_status(200);
+    let elsewhere = [("resource", "https://mcp.example/tools"), ("claims", r#"{"id_token": {"phone_number": null}}"#)];
+    for (changes, present, absent) in [
+        (&elsewhere[..], vec!["sub", "phone_number"], vec!["email", "name", "roles"]),
+        (&[], vec!["sub", "email", "name", "roles"], vec!["phone_number"]),
+    ] {
+        let (tokens, scope) = tokens(&browser, &client, "openid all", changes).await;
+        assert_eq!(scope, "openid all");
+        expect(&said(&tokens), &present, &absent);
+        let seen = client.post("introspect_token", &[("token", &tokens.access)]).await.expect_status(200).json();
+        expect(&seen, &["sub", "active", "aud"], if changes.is_empty() { &[] } else { &["email", "name", "roles"] });
+    }
 }
 
 async fn a_malformed_claims_parameter_is_refused_and_unknown_claims_are_ignored(app: TestApp) {

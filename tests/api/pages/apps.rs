@@ -9,6 +9,7 @@ use crate::support::{Caller, PASSWORD, Reply, TestApp, TestClient, TokenPair, VE
 
 both_databases!(
     every_app_with_access_is_listed_in_plain_words,
+    what_an_app_may_do_elsewhere_is_told_apart,
     a_withdrawn_app_loses_its_tokens_at_once_and_is_asked_about_again,
     only_a_button_of_our_own_page_withdraws,
     the_page_is_for_who_is_logged_in,
@@ -88,6 +89,22 @@ async fn every_app_with_access_is_listed_in_plain_words(app: TestApp) {
     assert_eq!(reply.header("cache-control"), Some("no-store"));
     assert!(reply.header("content-security-policy").is_some_and(|policy| policy.contains("frame-ancestors 'none'")));
     assert!(amina.get("/").send().await.text().contains("href=\"/me/apps\""), "the way there");
+}
+
+async fn what_an_app_may_do_elsewhere_is_told_apart(app: TestApp) {
+    let amina = app.user("amina@example.com").await.cookie().await;
+    let resource = json!({"resource": "https://mcp.example/tools", "resource_name": "Tool Box", "scopes": "all tools:run"});
+    app.administrator().await.post("/api/resource/OAuth%20Resource").json(&resource).send().await.expect_status(200);
+    let client = app.client(json!({"scopes": "openid read:todo tools:run"})).await;
+    client.log_in(&amina, "openid read:todo").await;
+    let request = client.authorize_request(&amina, "tools:run").query(&[("resource", "https://mcp.example/tools")]);
+    decide(&amina, &request.send().await, "allow").await.expect_status(302);
+    let listed = page(&amina).await;
+    let (here, there) = about(&listed, &client).and_then(|about| about.split_once("Tool Box")).expect("both");
+    assert!(here.contains("type ToDo") && !here.contains("tools:run"), "{here}");
+    assert!(there.contains("mcp.example/tools") && there.contains("use “tools:run”") && !there.contains("type ToDo"), "{there}");
+    withdraw(&amina, &client, &app).await.expect_status(302);
+    assert!(about(&page(&amina).await, &client).is_none(), "one button for all of it");
 }
 
 async fn a_withdrawn_app_loses_its_tokens_at_once_and_is_asked_about_again(app: TestApp) {
