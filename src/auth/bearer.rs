@@ -27,7 +27,7 @@ pub(super) fn load(cx: &mut Cx, token: &str) -> Result<Option<Known>, AppError> 
     let Some(user) = enabled_user(cx, &token.user)? else { return Ok(None) };
     Ok(Some(Known::new(Found {
         user,
-        via: Via::Bearer { token_id: token.id, client_id: token.client_id },
+        via: Via::Bearer { token_id: token.id, client_id: token.client_id, single_claims: token.single_claims },
         scope: Some(token.scope),
         reach: Reach::of(token.resource.as_deref(), cx.env.public_url.as_str()),
         expires_at: Some(token.expires_at),

@@ -35,7 +35,12 @@ pub enum Via {
     /// The command line: whoever runs it holds the database anyway.
     CommandLine,
     /// An OAuth access token, by its id.
-    Bearer { token_id: String, client_id: String },
+    Bearer {
+        token_id: String,
+        client_id: String,
+        /// Whether its grant was asked for single claims, which userinfo then looks up.
+        single_claims: bool,
+    },
 }
 
 impl Via {
@@ -67,6 +72,7 @@ static GUEST_USER: LazyLock<Arc<CallerUser>> = LazyLock::new(|| {
         language: None,
         time_zone: None,
         user_image: None,
+        phone_number: None,
         restrict_ip: None,
         login_after: None,
         login_before: None,

@@ -27,6 +27,9 @@ pub struct OAuthConfig {
     /// Whether an app that nobody registered may come with a client id that is the URL of its own description
     /// (Client ID Metadata Document), which is then fetched. Default off.
     pub client_metadata_documents: bool,
+    /// Whether whoever makes users here has checked that their addresses are theirs: what the claim
+    /// `email_verified` says. Default false, because nothing here checks it.
+    pub emails_verified: bool,
 }
 
 /// Who may register clients (RFC 7591).
@@ -54,6 +57,7 @@ impl Default for OAuthConfig {
             signing_key_lifetime: 90 * 86_400,
             registration: Registration::Off,
             client_metadata_documents: false,
+            emails_verified: false,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What a user gave a client: authorization codes and the grant (token family) each one buys.
 
+use super::claims::ClaimsRequest;
 use super::{Instant, Scope};
 
 /// The family of tokens that one approval bought; revoking it ends them all.
@@ -35,6 +36,8 @@ pub struct AuthorizationCode {
     pub scope: Scope,
     /// What it is for (RFC 8707); `None` for this server's own API.
     pub resource: Option<String>,
+    /// Single claims that were asked for beside the scope.
+    pub claims: Option<ClaimsRequest>,
     pub nonce: Option<String>,
     /// PKCE S256 challenge (RFC 7636), if one was sent.
     pub code_challenge: Option<String>,

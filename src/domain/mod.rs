@@ -4,6 +4,7 @@
 //! To add a concept, add one file here and give it constructors that refuse invalid values.
 
 pub mod api_key;
+pub mod claims;
 pub mod client;
 pub mod grant;
 pub mod instant;

@@ -10,7 +10,7 @@ pub const ALL: &str = "all";
 pub const ADMIN_CREDENTIALS: &str = "admin:credentials";
 
 /// Scope words that carry identity claims and nothing on the resource API.
-pub const IDENTITY: [&str; 5] = ["openid", "profile", "email", "roles", "offline_access"];
+pub const IDENTITY: [&str; 6] = ["openid", "profile", "email", "phone", "roles", "offline_access"];
 
 /// An ordered set of scope words. The order is that of the request and survives to the reply,
 /// because clients compare the text.
@@ -90,6 +90,21 @@ impl Scope {
         Scope(words)
     }
 
+    /// This scope without the words of `other`.
+    #[must_use]
+    pub fn without(&self, other: &Scope) -> Scope {
+        Scope(self.0.iter().filter(|word| !other.contains(word)).cloned().collect())
+    }
+
+    /// This scope and one more word of ours.
+    #[must_use]
+    pub fn with(mut self, word: &'static str) -> Scope {
+        if !self.contains(word) {
+            self.0.push(word.to_owned());
+        }
+        self
+    }
+
     /// Whether a doctype (spelled as in [`doctype_word`]) may be reached for `access`.
     pub fn allows_doctype(&self, doctype: &str, access: Access) -> bool {
         self.0.iter().any(|word| match word.split_once(':') {
@@ -151,7 +166,7 @@ mod tests {
 
     #[test]
     fn identity_words_reach_no_doctype_and_all_does_not_hide_in_longer_words() {
-        let identity = Scope::parse("openid profile email roles offline_access").expect("valid");
+        let identity = Scope::parse("openid profile email phone roles offline_access").expect("valid");
         assert!(!identity.allows_doctype("todo", Access::Read));
         let lookalike = Scope::parse("allx read:all method:all").expect("valid");
         assert!(!lookalike.allows_doctype("todo", Access::Read));

@@ -19,6 +19,8 @@ pub struct AccessToken {
     pub expires_at: Instant,
     /// Revoked itself, or its whole family.
     pub revoked: bool,
+    /// Whether its grant was asked for single claims beside the scope; known of a token that was looked up.
+    pub single_claims: bool,
 }
 
 /// A refresh token: one link of a family's chain.

@@ -52,6 +52,8 @@ pub struct User {
     pub language: Option<String>,
     pub time_zone: Option<String>,
     pub user_image: Option<String>,
+    /// The mobile number, or the other one where there is none.
+    pub phone_number: Option<String>,
     /// Comma separated addresses, networks (CIDR) or Frappe's string prefixes; empty means no restriction.
     pub restrict_ip: Option<String>,
     /// First hour (0–24, site time) at which a login is allowed.

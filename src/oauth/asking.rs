@@ -14,13 +14,19 @@ use super::params::Params;
 use super::redirect::ResponseMode;
 use super::resource::Target;
 use crate::domain::Scope;
+use crate::domain::claims::{AskedClaims, ClaimsRequest};
 use crate::domain::client::Client;
 use crate::error::AppError;
+use crate::oidc::id_token::{ACR, Hint};
 
 /// The rest of a request, read.
 pub(super) struct Asking {
     pub scope: Scope,
     pub target: Target,
+    /// Single claims beside the scope, as far as the client may have them.
+    pub claims: Option<ClaimsRequest>,
+    /// Lists of subjects, of each of which the user must be one; empty where any user will do.
+    subjects: Vec<Vec<String>>,
     pub state: Option<String>,
     pub nonce: Option<String>,
     pub code_challenge: Option<String>,
@@ -34,6 +40,25 @@ impl Asking {
     /// Whether `prompt` has this word.
     pub fn prompts(&self, word: &str) -> bool {
         self.prompt.iter().any(|known| known == word)
+    }
+
+    /// What a user is asked to allow: the scope, and the words that carry the claims asked for by
+    /// name, so that what is remembered as allowed was shown.
+    pub fn shown(&self) -> Scope {
+        match &self.claims {
+            Some(claims) => self.scope.union(&claims.carriers()),
+            None => self.scope.clone(),
+        }
+    }
+
+    /// Whether the request is for a certain user.
+    pub fn names_its_user(&self) -> bool {
+        !self.subjects.is_empty()
+    }
+
+    /// Whether the user of this subject is the one the request is for.
+    pub fn is_for(&self, sub: &str) -> bool {
+        self.subjects.iter().all(|subjects| subjects.iter().any(|named| named == sub))
     }
 }
 
@@ -55,11 +80,22 @@ pub(super) fn mode(params: &Params) -> Result<ResponseMode, ProtocolError> {
     }
 }
 
+/// An `id_token_hint` whose signature was looked at before the flow began, because that is slow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Hinted {
+    /// There was none.
+    #[default]
+    Nobody,
+    /// It is no id token of this server.
+    Broken,
+    Somebody(Hint),
+}
+
 /// Reads the rest of a request of `client` for `target`, whose `redirect_uri` is settled.
 ///
 /// # Errors
 /// What is wrong with it, for the client.
-pub(super) fn read(client: &Client, redirect_uri: &str, params: &Params, target: Target) -> Result<Asking, Stop> {
+pub(super) fn read(client: &Client, redirect_uri: &str, params: &Params, target: Target, hinted: &Hinted) -> Result<Asking, Stop> {
     let mode = mode(params)?;
     let state = params.get("state")?;
     if params.get("request")?.is_some() {
@@ -68,7 +104,7 @@ pub(super) fn read(client: &Client, redirect_uri: &str, params: &Params, target:
     if params.get("request_uri")?.is_some() {
         return Err(ProtocolError::new(ErrorCode::RequestUriNotSupported, "The request_uri parameter is not supported.").into());
     }
-    for name in ["display", "ui_locales", "id_token_hint", "claims", "acr_values", LOGIN_AFTER] {
+    for name in ["display", "ui_locales", "claims_locales", "acr_values", "id_token_hint", LOGIN_AFTER] {
         params.get(name)?;
     }
     // The machine would call a missing response_type an unsupported one.
@@ -110,17 +146,51 @@ pub(super) fn read(client: &Client, redirect_uri: &str, params: &Params, target:
         .map_err(|_| ProtocolError::invalid_request("max_age must be a number of seconds."))?;
     // The machine's own scope has lost its order.
     let scope = grantable(client, asked_scope.as_ref()).ok_or_else(|| scope_too_wide(client))?;
+    let asked_claims = claims(params)?;
+    let mut subjects = asked_claims.subjects;
+    let hint = hint(client, hinted)?;
+    subjects.extend(hint.map(|hint| vec![hint.sub.clone()]));
+    let claims = asked_claims.request.within(&client.scope);
+    let scope = target.grant(scope, asked_scope.is_some())?;
     Ok(Asking {
-        scope: target.grant(scope, asked_scope.is_some())?,
         target,
+        // Without openid it is no OpenID request, and nobody would say the claims.
+        claims: Some(claims).filter(|claims| scope.contains("openid") && !claims.is_empty()),
+        scope,
+        subjects,
         state: state.map(str::to_owned),
         nonce: params.get("nonce")?.map(str::to_owned),
         code_challenge: code_challenge.map(str::to_owned),
         mode,
         prompt,
         max_age,
-        login_hint: params.get("login_hint")?.map(str::to_owned),
+        // The address only if the token told it: what a browser is sent may be read by whoever sent the hint.
+        login_hint: params.get("login_hint")?.map(str::to_owned).or_else(|| hint.and_then(|hint| hint.email.clone())),
     })
+}
+
+/// The `claims` parameter (OpenID Connect Core section 5.5).
+fn claims(params: &Params) -> Result<AskedClaims, ProtocolError> {
+    let Some(text) = params.get("claims")? else { return Ok(AskedClaims::default()) };
+    let asked = AskedClaims::parse(text).map_err(|error| ProtocolError::invalid_request(error.to_string()))?;
+    // Section 5.5.1.1: what cannot be met is a failed login. `auth_time` is in every id token, so it can always be.
+    if asked.essential_acrs.iter().any(|acrs| !acrs.iter().any(|acr| acr == ACR)) {
+        let text = format!("The only acr that logins here have is {ACR}.");
+        return Err(ProtocolError::new(ErrorCode::UnmetAuthenticationRequirements, text));
+    }
+    Ok(asked)
+}
+
+/// Who the `id_token_hint` speaks of; it must have been issued to this client, at any time.
+fn hint<'a>(client: &Client, hinted: &'a Hinted) -> Result<Option<&'a Hint>, ProtocolError> {
+    match hinted {
+        Hinted::Nobody => Ok(None),
+        Hinted::Broken => Err(ProtocolError::invalid_request("id_token_hint is not an id token of this server.")),
+        Hinted::Somebody(hint) if hint.client_id != client.client_id => {
+            Err(ProtocolError::invalid_request("id_token_hint was issued to another client."))
+        }
+        Hinted::Somebody(hint) => Ok(Some(hint)),
+    }
 }
 
 /// The PKCE challenge (RFC 7636): S256 only, and demanded of public clients.

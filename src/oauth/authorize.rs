@@ -4,7 +4,7 @@
 //! request (errors go to the client); who is logged in; what they allowed before; the consent page.
 //! Knows sessions only: an API key is not a login.
 
-use super::asking::{self, Asking};
+use super::asking::{self, Asking, Hinted};
 use super::client_documents::{self, NeedDocument};
 use super::error::{ErrorCode, ProtocolError, Stop};
 use super::params::Params;
@@ -12,7 +12,7 @@ use super::redirect::{Redirection, ResponseMode, To};
 use super::resource::{self, Target};
 use crate::audit::{self, AuditEvent};
 use crate::auth::Caller;
-use crate::cx::Cx;
+use crate::cx::{Cx, Env};
 use crate::domain::Instant;
 use crate::domain::Scope;
 use crate::domain::client::Client;
@@ -20,6 +20,7 @@ use crate::domain::grant::{AuthorizationCode, CodeState};
 use crate::domain::resource::path_below;
 use crate::domain::scope::ADMIN_CREDENTIALS;
 use crate::error::AppError;
+use crate::oidc::id_token;
 use crate::secrets::{SecretHash, constant_time_eq, mint};
 use crate::store::authorization_requests::{self, PendingRequest};
 use crate::store::{clients, codes, consents};
@@ -41,6 +42,17 @@ pub struct AuthorizeRequest {
     pub ip: Option<String>,
     /// Whether what the client publishes of itself was asked for already: what is kept now has to do.
     pub gathered: bool,
+    hinted: Hinted,
+}
+
+impl AuthorizeRequest {
+    /// A request as it came in. Checks the signature of its `id_token_hint`, so this is for outside of transactions.
+    pub fn new(env: &Env, params: Params, ip: Option<String>) -> Self {
+        let hinted = params.get_lenient(ID_TOKEN_HINT).map_or(Hinted::Nobody, |token| {
+            id_token::read_hint(&env.signing_keys(), env.public_url.as_str(), token).map_or(Hinted::Broken, Hinted::Somebody)
+        });
+        Self { params, ip, gathered: false, hinted }
+    }
 }
 
 /// What the authorization endpoint answers.
@@ -69,8 +81,9 @@ pub struct ConsentView {
     pub client: Client,
     /// The validated redirect URI.
     pub redirect_uri: String,
+    /// Everything that Allow allows.
     pub scope: Scope,
-    /// What the user allowed this client before.
+    /// What of it the user allowed before and is asked again only along with the rest.
     pub known: Scope,
     /// Whether an administrator vouches for the client; one that registered itself has nobody.
     pub verified: bool,
@@ -91,7 +104,7 @@ pub struct ConsentedAt {
 }
 
 /// What a request may say; whatever else it says is neither read nor passed on.
-const KNOWN: [&str; 19] = [
+const KNOWN: [&str; 20] = [
     "client_id",
     "redirect_uri",
     "response_type",
@@ -106,12 +119,15 @@ const KNOWN: [&str; 19] = [
     "login_hint",
     "display",
     "ui_locales",
-    "id_token_hint",
+    "claims_locales",
+    ID_TOKEN_HINT,
     "claims",
     "acr_values",
     "resource",
     LOGIN_AFTER,
 ];
+
+const ID_TOKEN_HINT: &str = "id_token_hint";
 
 /// Added to the parameters on the way to a login that `prompt=login` asked for: a login from then
 /// on satisfies it.
@@ -146,7 +162,7 @@ pub fn decide(cx: &mut Cx, visitor: &Visitor, decision: &Decision) -> Result<Aut
     };
     let params: Params = serde_json::from_str(&parameters).map_err(AppError::internal)?;
     // Who it is was settled before the page was shown, and the page is used up now.
-    let request = AuthorizeRequest { params, ip: decision.ip.clone(), gathered: true };
+    let request = AuthorizeRequest { params, ip: decision.ip.clone(), gathered: true, hinted: Hinted::Nobody };
     // Checked anew: the client may have changed since the page was shown.
     let consent = if decision.allow { Consent::Allowed } else { Consent::Denied };
     run(cx, &request, Some(visitor), consent)
@@ -237,11 +253,16 @@ fn answer(
     consent: Consent,
 ) -> Result<AuthorizeOutcome, Stop> {
     let target = resource::wanted(cx, &request.params)?.unwrap_or(Target::Api);
-    let asking = asking::read(&bound.client, &bound.redirect_uri, &request.params, target)?;
+    let asking = asking::read(&bound.client, &bound.redirect_uri, &request.params, target, &request.hinted)?;
     let Some(visitor) = visitor else { return need_login(cx, request, &asking, false) };
     let caller = &visitor.caller;
-    if matches!(consent, Consent::Ask | Consent::Sent) && login_is_too_old(cx, request, &asking, visitor) {
-        return need_login(cx, request, &asking, true);
+    if matches!(consent, Consent::Ask | Consent::Sent) {
+        if !asking.is_for(&caller.user.user.sub) {
+            return another_user(cx, request, &asking, visitor);
+        }
+        if login_is_too_old(cx, request, &asking, visitor) {
+            return need_login(cx, request, &asking, true);
+        }
     }
     let allowed = clients::list_allowed_roles(cx.conn, &bound.client.client_id)?;
     if !allowed.is_empty() && !allowed.iter().any(|allowed| caller.has_role(&allowed.role)) {
@@ -261,16 +282,26 @@ fn answer(
             let known = consents::find_scope(cx.conn, caller.name(), &bound.client.client_id, asking.target.key())?.unwrap_or_default();
             // A System Manager may trust an app for everybody, but not with what only Administrator has.
             let trusted = bound.client.skip_authorization && !caller.is_administrator();
-            // Whoever can make credentials can do anything later: that is asked each time.
-            let settled = (trusted || known.covers(&asking.scope)) && !asking.scope.contains(ADMIN_CREDENTIALS);
+            let shown = asking.shown();
+            // Whoever can make credentials can do anything later: that is asked each time, of trusted apps too.
+            let makes_credentials = shown.contains(ADMIN_CREDENTIALS);
+            let allowed = known.covers(&shown) || (trusted && !makes_credentials);
             // Where another local program can pose as the client, each time is asked.
-            if settled && bound.client.may_skip_consent(&bound.redirect_uri) && !asking.prompts("consent") {
+            let each_time = makes_credentials || !bound.client.may_skip_consent(&bound.redirect_uri);
+            if allowed && !each_time && !asking.prompts("consent") {
                 return issue(cx, bound, asking, visitor);
             }
             if asking.prompts("none") {
-                return Err(ProtocolError::new(ErrorCode::ConsentRequired, "The user has not allowed this yet.").into());
+                // OpenID Connect Core section 3.1.2.6: asking for consent once would not help where it was given already.
+                return Err(match allowed {
+                    true => ProtocolError::new(ErrorCode::InteractionRequired, "The user is asked each time that this app logs in."),
+                    false => ProtocolError::new(ErrorCode::ConsentRequired, "The user has not allowed this yet."),
+                }
+                .into());
             }
-            ask(cx, request, bound, &asking, known, visitor)
+            // What is asked each time is asked in full.
+            let known = if each_time { Scope::default() } else { known };
+            ask(cx, request, bound, &asking, &known, visitor)
         }
     }
 }
@@ -294,12 +325,28 @@ fn need_login(cx: &Cx, request: &AuthorizeRequest, asking: &Asking, again: bool)
     if asking.prompts("none") {
         return Err(ProtocolError::new(ErrorCode::LoginRequired, "The user is not logged in, or not lately enough.").into());
     }
-    let wants_fresh = again || asking.prompts("login") || asking.prompts("select_account");
+    let wants_fresh = again || asking.prompts("login") || asking.prompts("select_account") || asking.names_its_user();
     let params = match wants_fresh && asked_to_log_in_since(cx, request).is_none() {
         true => request.params.only(&KNOWN).with(LOGIN_AFTER, &login_after(cx, request, cx.now.unix_micros())),
         false => request.params.only(&KNOWN),
     };
     Ok(AuthorizeOutcome::NeedLogin { params, login_hint: asking.login_hint.clone(), again })
+}
+
+/// The request is for a certain user (`id_token_hint`, or `sub` in `claims`), and somebody else is logged in. They
+/// may log in as that user, once: whoever then is somebody else still is answered for, or the two would meet the
+/// login page for ever.
+fn another_user(cx: &Cx, request: &AuthorizeRequest, asking: &Asking, visitor: &Visitor) -> Result<AuthorizeOutcome, Stop> {
+    if has_logged_in_since_asked(cx, request, visitor) {
+        let text = "Another user logged in than the one that the request is for.";
+        return Err(ProtocolError::new(ErrorCode::LoginRequired, text).into());
+    }
+    need_login(cx, request, asking, true)
+}
+
+/// Whether the session began by a login that this request asked for.
+fn has_logged_in_since_asked(cx: &Cx, request: &AuthorizeRequest, visitor: &Visitor) -> bool {
+    asked_to_log_in_since(cx, request).is_some_and(|since| visitor.auth_time.unix_micros() >= since)
 }
 
 /// Whether `prompt` or `max_age` want a login later than the session's.
@@ -309,7 +356,7 @@ fn login_is_too_old(cx: &Cx, request: &AuthorizeRequest, asking: &Asking, visito
         return false;
     }
     // A login that this request asked for is recent enough, however long the way back took.
-    asked_to_log_in_since(cx, request).is_none_or(|since| visitor.auth_time.unix_micros() < since)
+    !has_logged_in_since_asked(cx, request, visitor)
 }
 
 fn ask(
@@ -317,23 +364,26 @@ fn ask(
     request: &AuthorizeRequest,
     bound: &Bound,
     asking: &Asking,
-    known: Scope,
+    known: &Scope,
     visitor: &Visitor,
 ) -> Result<AuthorizeOutcome, Stop> {
     let pending = PendingRequest {
         id: mint::name(26),
         session_id: visitor.session_id.clone(),
-        parameters: serde_json::to_string(&request.params.only(&KNOWN)).map_err(AppError::internal)?,
+        // The hint was looked at by now, and tells more about a user than should lie about.
+        parameters: serde_json::to_string(&request.params.only(&KNOWN).without(ID_TOKEN_HINT)).map_err(AppError::internal)?,
         created: cx.now,
         expires_at: cx.now.plus(cx.env.config.oauth.consent()),
     };
     authorization_requests::insert_request(cx.conn, &pending)?;
+    let shown = asking.shown();
     Ok(AuthorizeOutcome::NeedConsent(Box::new(ConsentView {
         pending_id: pending.id,
         client: bound.client.clone(),
         redirect_uri: bound.redirect_uri.clone(),
-        scope: asking.scope.clone(),
-        known,
+        // Nothing new to show apart: everything is asked again.
+        known: if known.covers(&shown) { Scope::default() } else { shown.intersect(known) },
+        scope: shown,
         verified: bound.client.verified,
         described_at: bound.described_at.clone(),
         at: asking.target.key().map(|uri| ConsentedAt {
@@ -348,13 +398,13 @@ fn ask(
 }
 
 fn remember(cx: &mut Cx, request: &AuthorizeRequest, bound: &Bound, asking: &Asking, caller: &Caller) -> Result<(), Stop> {
-    let (user, client_id, resource) = (caller.name(), &bound.client.client_id, asking.target.key());
+    let (user, client_id, resource, shown) = (caller.name(), &bound.client.client_id, asking.target.key(), asking.shown());
     let known = consents::find_scope(cx.conn, user, client_id, resource)?.unwrap_or_default();
-    consents::replace_scope(cx.conn, cx.now, user, client_id, resource, &known.union(&asking.scope))?;
+    consents::replace_scope(cx.conn, cx.now, user, client_id, resource, &known.union(&shown))?;
     let event = AuditEvent::Consented {
         user: user.to_owned(),
         client_id: client_id.clone(),
-        scope: asking.scope.to_string(),
+        scope: shown.to_string(),
         resource: resource.map(str::to_owned),
     };
     audit::record(cx, request.ip.as_deref(), &event)?;
@@ -371,6 +421,7 @@ fn issue(cx: &mut Cx, bound: &Bound, asking: Asking, visitor: &Visitor) -> Resul
         redirect_uri_sent: bound.sent,
         resource: asking.target.key().map(str::to_owned),
         scope: asking.scope,
+        claims: asking.claims,
         nonce: asking.nonce,
         code_challenge: asking.code_challenge,
         auth_time: visitor.auth_time,

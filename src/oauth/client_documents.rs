@@ -129,7 +129,8 @@ fn check_request(cx: &mut Cx, params: &Params) -> Result<(), Stop> {
     // Whether it needs PKCE is among what is not known yet.
     let unknown = ClientKind::Web.template("", scope.unwrap_or_else(default_scope), vec![redirect_uri.to_owned()]);
     let target = resource::wanted(cx, params)?.unwrap_or(Target::Api);
-    asking::read(&unknown, redirect_uri, params, target)?;
+    // Nor has it been given an id token to hint with.
+    asking::read(&unknown, redirect_uri, params, target, &asking::Hinted::Nobody)?;
     Ok(())
 }
 

@@ -27,6 +27,11 @@ pub enum ErrorCode {
     InvalidRedirectUri,
     LoginRequired,
     ConsentRequired,
+    /// Something else has to be shown to the user, who consented already.
+    InteractionRequired,
+    /// The way of logging in that the client cannot do without is none of ours
+    /// (OpenID Connect Core Error Code unmet_authentication_requirements).
+    UnmetAuthenticationRequirements,
     RequestNotSupported,
     RequestUriNotSupported,
     /// The access token that was sent to a protected endpoint is missing, wrong or dead.
@@ -51,6 +56,8 @@ impl ErrorCode {
             Self::InvalidRedirectUri => "invalid_redirect_uri",
             Self::LoginRequired => "login_required",
             Self::ConsentRequired => "consent_required",
+            Self::InteractionRequired => "interaction_required",
+            Self::UnmetAuthenticationRequirements => "unmet_authentication_requirements",
             Self::RequestNotSupported => "request_not_supported",
             Self::RequestUriNotSupported => "request_uri_not_supported",
             Self::InvalidToken => "invalid_token",
@@ -75,6 +82,8 @@ impl ErrorCode {
             | Self::InvalidRedirectUri
             | Self::LoginRequired
             | Self::ConsentRequired
+            | Self::InteractionRequired
+            | Self::UnmetAuthenticationRequirements
             | Self::RequestNotSupported
             | Self::RequestUriNotSupported => 400,
         }

@@ -17,7 +17,7 @@ use crate::domain::limit::Limit;
 use crate::domain::scope::Scope;
 use crate::domain::token::RefreshState;
 use crate::error::AppError;
-use crate::oidc::claims;
+use crate::oidc::claims::{self, House};
 use crate::secrets::{SecretHash, mint};
 use crate::store::epochs::Epochs;
 use crate::store::{StoreError, clients, tokens, users};
@@ -92,7 +92,9 @@ fn run(cx: &mut Cx, request: &IntrospectRequest, caller: Option<&Caller>) -> Res
     body.insert("exp".into(), live.expires_at.unix().into());
     body.insert("scope".into(), live.scope.to_string().into());
     if live.scope.contains("openid") {
-        body.append(&mut claims::about_user(&user, &live.scope, cx.env.public_url.as_str()));
+        let house = House::of(cx.env);
+        let scope = claims::identity_of(&live.scope, live.resource.as_deref(), house);
+        body.append(&mut claims::about_user(&user, &scope, &[], house));
     } else {
         body.insert("sub".into(), user.sub.into());
     }

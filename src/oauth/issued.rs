@@ -28,6 +28,8 @@ pub(super) fn keep_access(
         issued_at: cx.now,
         expires_at: cx.now.plus(cx.env.config.oauth.access_token()),
         revoked: false,
+        // Of the grant, not of the token: nothing is written of it here.
+        single_claims: false,
     };
     tokens::insert_access(cx.conn, &row, &SecretHash::of(token))
 }

@@ -7,6 +7,7 @@
 //!
 //! To add a grant type, add a file and a row in [`grants`].
 
+pub mod apps;
 mod asking;
 pub mod assertion;
 pub mod authorize;

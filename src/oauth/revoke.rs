@@ -133,17 +133,21 @@ pub fn delete_bearer_token(cx: &mut Cx, id: &str) -> Result<(), AppError> {
     Ok(())
 }
 
-/// A user withdraws an app: its grants end and it is asked about again.
+/// A user withdraws an app: its grants end and it is asked about again. Returns whether there was anything to end.
 ///
 /// # Errors
 /// [`AppError`] from the database.
-pub fn withdraw(cx: &mut Cx, user: &str, client_id: &str) -> Result<(), AppError> {
-    codes::burn_unspent(cx.conn, cx.now, Some(user), Some(client_id))?;
-    grants::revoke_of_user_and_client(cx.conn, cx.now, user, client_id)?;
-    consents::revoke_consent(cx.conn, user, client_id)?;
+pub fn withdraw(cx: &mut Cx, user: &str, client_id: &str, ip: Option<&str>) -> Result<bool, AppError> {
+    let codes = codes::burn_unspent(cx.conn, cx.now, Some(user), Some(client_id))?;
+    let grants = grants::revoke_of_user_and_client(cx.conn, cx.now, user, client_id)?;
+    let consent = consents::revoke_consent(cx.conn, user, client_id)?;
+    if codes + grants == 0 && !consent {
+        return Ok(false);
+    }
     epochs::bump(cx.conn, cx.effects, cx.now, user)?;
     let event = AuditEvent::TokenRevoked { client_id: client_id.to_owned(), user: user.to_owned() };
-    Ok(audit::record(cx, None, &event)?)
+    audit::record(cx, ip, &event)?;
+    Ok(true)
 }
 
 /// Ends everything that clients may do as a user, as when the user is disabled. Returns how many grants ended.

@@ -3,7 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::claims::CLAIMS;
+use super::id_token::ACR;
+use crate::domain::claims::Claim;
 use crate::domain::client::{AuthMethod, ED25519, SigningAlgorithm};
 use crate::domain::resource::Resource;
 use crate::domain::scope::{ADMIN_CREDENTIALS, ALL, IDENTITY};
@@ -75,10 +76,11 @@ pub fn openid_configuration(offer: &Offer) -> Value {
     add("id_token_signing_alg_values_supported", json!(algorithms));
     add("claim_types_supported", json!(["normal"]));
     let meta = ["iss", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "acr", "amr"];
-    add("claims_supported", json!(CLAIMS.iter().chain(&meta).collect::<Vec<_>>()));
+    add("claims_supported", json!(["sub"].into_iter().chain(Claim::ALL.map(Claim::as_str)).chain(meta).collect::<Vec<_>>()));
+    add("claims_parameter_supported", json!(true));
+    add("acr_values_supported", json!([ACR]));
     add("prompt_values_supported", json!(["none", "login", "consent", "select_account"]));
     // Absent would mean true for request_uri.
-    add("claims_parameter_supported", json!(false));
     add("request_parameter_supported", json!(false));
     add("request_uri_parameter_supported", json!(false));
     document.into()

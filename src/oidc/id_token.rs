@@ -6,12 +6,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-use super::claims;
+use super::claims::{self, House};
+use crate::domain::claims::Claim;
 use crate::domain::client::{Client, SigningAlgorithm};
 use crate::domain::user::User;
 use crate::domain::{Instant, Scope};
 use crate::secrets::keys::SigningKey;
 use crate::secrets::{SecretHash, hash};
+
+/// The authentication context of every login (`acr`): a password is what each one checks; there is
+/// no stronger context to claim yet.
+pub const ACR: &str = "0";
 
 /// Claims and the algorithm to sign them with; the door signs after COMMIT.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,10 +27,12 @@ pub struct UnsignedIdToken {
 
 /// Everything an id token speaks of.
 pub struct About<'a> {
-    pub issuer: &'a str,
+    pub house: House<'a>,
     pub client: &'a Client,
     pub user: &'a User,
     pub scope: &'a Scope,
+    /// The claims that were asked for by name, to be said here.
+    pub by_name: &'a [Claim],
     pub nonce: Option<&'a str>,
     pub auth_time: Instant,
     pub now: Instant,
@@ -36,8 +43,8 @@ pub struct About<'a> {
 /// Puts the claims together.
 pub fn unsigned(about: &About) -> UnsignedIdToken {
     let mut claims = Map::new();
-    claims.insert("iss".into(), about.issuer.into());
-    claims.append(&mut claims::about_user(about.user, about.scope, about.issuer));
+    claims.insert("iss".into(), about.house.issuer.into());
+    claims.append(&mut claims::about_user(about.user, about.scope, about.by_name, about.house));
     claims.insert("aud".into(), about.client.client_id.as_str().into());
     claims.insert("exp".into(), about.now.plus(about.lifetime).unix().into());
     claims.insert("iat".into(), about.now.unix().into());
@@ -46,19 +53,21 @@ pub fn unsigned(about: &About) -> UnsignedIdToken {
         claims.insert("nonce".into(), nonce.into());
     }
     claims.insert("at_hash".into(), at_hash(about.client.id_token_algorithm, about.access_token).into());
-    // A password is what every login here checks; there is no stronger context to claim yet.
-    claims.insert("acr".into(), "0".into());
+    claims.insert("acr".into(), ACR.into());
     claims.insert("amr".into(), vec!["pwd"].into());
     UnsignedIdToken { algorithm: about.client.id_token_algorithm, claims }
 }
 
-/// What an id token that came back as a hint says (OpenID Connect RP-Initiated Logout section 2).
+/// What an id token that came back as a hint says (OpenID Connect Core section 3.1.2.1, RP-Initiated
+/// Logout section 2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hint {
     /// The client it was issued to.
     pub client_id: String,
     /// The user's public id.
     pub sub: String,
+    /// The user's address, if the token's holder was told it.
+    pub email: Option<String>,
 }
 
 /// Reads an id token that this server issued at any time, expired or not; `None` for anything else.
@@ -66,7 +75,7 @@ pub fn read_hint(keys: &[SigningKey], issuer: &str, token: &str) -> Option<Hint>
     let kid = jsonwebtoken::decode_header(token).ok()?.kid?;
     let claims = keys.iter().find(|key| key.kid == kid)?.verify_however_old(token, issuer).ok()?;
     let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
-    Some(Hint { client_id: text("aud")?, sub: text("sub")? })
+    Some(Hint { client_id: text("aud")?, sub: text("sub")?, email: text("email") })
 }
 
 /// The left half of the token's hash, by the hash of the signature algorithm (OpenID Connect Core

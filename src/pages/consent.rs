@@ -27,6 +27,8 @@ pub struct ConsentView {
     /// Where the permissions hold, unless that is this site as a whole.
     pub at: Option<Place>,
     pub scopes: Vec<ScopeLine>,
+    /// What was allowed before and is shown apart; empty where `scopes` is everything.
+    pub known: Vec<ScopeLine>,
     /// The scope as it was asked for, for those who want the exact words.
     pub scope_text: String,
     /// The client exchanges its code without PKCE.

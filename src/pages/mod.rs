@@ -5,6 +5,7 @@
 //! | log in | [`LoginView`] | `account/login.html` | `usr`, `pwd`, `redirect_to` to [`paths::LOGIN`] |
 //! | log out? | [`LogoutView`] | `account/logout.html` | `csrf_token`, `redirect_to` to [`paths::LOGOUT`]; for an app `csrf_token`, `decision` and its parameters to [`paths::END_SESSION`] |
 //! | who am I | [`HomeView`] | `account/home.html` | the same |
+//! | which apps may? | [`AppsView`] | `account/apps.html` | `client_id`, `csrf_token` to [`paths::APPS`] |
 //! | may this app? | [`ConsentView`] | `oauth/consent.html` | `request`, `decision` (`allow`, `deny`), `csrf_token` to [`paths::APPROVE`] |
 //! | answer by form | [`FormPostView`] | `oauth/form_post.html` | the answer's fields to the redirect URI |
 //! | it went wrong | [`ErrorView`] | `error.html` | |
@@ -17,6 +18,7 @@
 //! To add a page: a struct here, a template that extends `layout.html`, a line above, a row in
 //! `hostile_values_stay_inside_their_elements`.
 
+mod apps;
 pub mod assets;
 mod consent;
 mod display;
@@ -32,6 +34,7 @@ mod scope_lines;
 #[cfg(test)]
 mod tests;
 
+pub use apps::{AccessLine, AppLine, AppsView};
 pub use consent::{ConsentView, Destination, Place};
 pub use display::WebLink;
 pub(crate) use display::filters;
@@ -41,7 +44,7 @@ pub use home::HomeView;
 pub use login::LoginView;
 pub use logout::LogoutView;
 pub use message::{MessageLink, MessageView};
-pub use routes::{csrf_token, error_page, handle, local_path, page};
+pub use routes::{csrf_token, error_page, handle, local_path, page, scope_lines_of};
 pub use scope_lines::{ScopeLine, Weight, scope_lines, scope_lines_elsewhere};
 
 /// Where the forms of these pages post to.
@@ -49,6 +52,8 @@ pub mod paths {
     pub const LOGIN: &str = "/login";
     pub const LOGOUT: &str = "/logout";
     pub const HOME: &str = "/";
+    /// The apps that a user let in.
+    pub const APPS: &str = "/me/apps";
     /// Frappe's name for the answer to the consent page.
     pub const APPROVE: &str = "/api/method/frappe.integrations.oauth2.approve";
     /// Where apps send a user to log out.

@@ -7,16 +7,23 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
 use super::policy::{CACHE_CONTROL, Policy, REFERRER_POLICY};
-use super::{ErrorView, HomeView, LoginView, LogoutView, assets, paths};
+use super::{
+    AccessLine, AppLine, AppsView, Destination, ErrorView, HomeView, LoginView, LogoutView, Place, ScopeLine, assets, paths, scope_lines,
+    scope_lines_elsewhere,
+};
 use crate::auth::login::LoginAttempt;
 use crate::auth::{Identity, RequestFacts, Via, csrf, session};
 use crate::domain::limit::Limit;
+use crate::domain::scope::doctype_word;
+use crate::domain::{Instant, Scope};
 use crate::error::AppError;
 use crate::http::cookies::{self, CookieChange};
 use crate::http::login::log_in;
 use crate::http::params::Params;
 use crate::http::request_log::RequestLog;
 use crate::http::{State, body, extract, respond};
+use crate::oauth::apps::{self, Access, AllowedApp};
+use crate::oauth::revoke;
 
 /// Largest form a page posts.
 const MAX_FORM: usize = 64 * 1024;
@@ -73,6 +80,15 @@ pub async fn handle(state: &State, request: &HttpRequest, payload: Payload, log:
                 post_logout(state, request, payload, log).await
             } else {
                 get_logout(state, request, log).await
+            }
+        }
+        // The second is Frappe's name for it.
+        paths::APPS | "/third_party_apps" => {
+            log.route = "/me/apps";
+            if request.method() == Method::POST {
+                post_apps(state, request, payload, log).await
+            } else {
+                get_apps(state, request, log).await
             }
         }
         // Where Frappe's logins lead: the desk, and the portal's own page.
@@ -325,6 +341,78 @@ async fn get_home(state: &State, request: &HttpRequest, log: &mut RequestLog) ->
         csrf_token: csrf_token(state, id, &user.name).await?,
     };
     Ok(page(StatusCode::OK, &view, &Policy::default()))
+}
+
+/// A scope in plain words, doctypes by the names they have here; or `elsewhere`, at a resource that is no part of this server.
+pub fn scope_lines_of(state: &State, scope: &Scope, elsewhere: bool) -> Vec<ScopeLine> {
+    if elsewhere {
+        return scope_lines_elsewhere(scope);
+    }
+    let doctypes = state.env.doctypes();
+    scope_lines(scope, |word| doctypes.iter().find(|doctype| doctype_word(&doctype.name) == word).map(|doctype| doctype.name.clone()))
+}
+
+async fn get_apps(state: &State, request: &HttpRequest, log: &mut RequestLog) -> Result<HttpResponse, AppError> {
+    let identity = identify(state, request, log).await?;
+    let Via::Session { id } = &identity.caller.via else {
+        return Ok(respond::redirect(&format!("{}?redirect-to={}", paths::LOGIN, paths::APPS)));
+    };
+    let user = &identity.caller.user.user;
+    let name = user.name.clone();
+    let apps = state.query(move |cx| apps::list(cx, &name)).await?;
+    let view = AppsView {
+        site_name: state.env.config.site.name.clone(),
+        user_full_name: user.full_name.clone(),
+        user_email: user.email.clone(),
+        csrf_token: csrf_token(state, id, &user.name).await?,
+        withdrawn: query(request)?.text("withdrawn").is_some(),
+        apps: apps.into_iter().map(|app| app_line(state, app)).collect(),
+    };
+    Ok(page(StatusCode::OK, &view, &Policy::default()))
+}
+
+fn app_line(state: &State, app: AllowedApp) -> AppLine {
+    let zone = state.env.config.site.time_zone;
+    let date = |at: Instant| at.naive_utc().and_utc().with_timezone(&zone).format("%-d %B %Y").to_string();
+    let client = app.client;
+    let redirect_uri = client.implied_redirect_uri().or(client.redirect_uris.first().map(String::as_str));
+    AppLine {
+        destination: redirect_uri.map(Destination::of),
+        described_at: app.described_at,
+        verified: client.verified,
+        trusted: client.skip_authorization,
+        access: app.access.into_iter().map(|access| access_line(state, access)).collect(),
+        since: date(app.since),
+        last_login: app.last_login.map(date),
+        client_id: client.client_id,
+        app_name: client.app_name,
+    }
+}
+
+fn access_line(state: &State, access: Access) -> AccessLine {
+    let elsewhere = access.at.as_ref().is_some_and(|at| at.elsewhere);
+    AccessLine {
+        scopes: scope_lines_of(state, &access.scope, elsewhere),
+        at: access.at.map(|at| Place::of(&at.uri, at.title, at.elsewhere)),
+    }
+}
+
+async fn post_apps(state: &State, request: &HttpRequest, payload: Payload, log: &mut RequestLog) -> Result<HttpResponse, AppError> {
+    let facts = extract::facts(request, &state.env.config.server.trusted_proxies);
+    let identity = identify(state, request, log).await?;
+    let mut params = form(request, payload).await?;
+    let field = params.take_text("csrf_token");
+    csrf::check(&state.csrf_rules(), &identity, &facts, field.as_deref())?;
+    let Via::Session { .. } = &identity.caller.via else { return Ok(respond::redirect(paths::LOGIN)) };
+    // A session that was never shown a page cannot have pressed a button of one.
+    if !identity.csrf_issued {
+        return Err(AppError::Csrf);
+    }
+    let client_id = params.required("client_id")?;
+    let (user, ip) = (identity.caller.name().to_owned(), facts.address.to_string());
+    let withdrawn = state.write("withdraw app", move |cx| revoke::withdraw(cx, &user, &client_id, Some(&ip))).await?;
+    let notice = if withdrawn { "?withdrawn=1" } else { "" };
+    Ok(respond::redirect(&format!("{}{notice}", paths::APPS)))
 }
 
 fn asset(request: &HttpRequest, name: &str) -> HttpResponse {

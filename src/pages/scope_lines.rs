@@ -34,6 +34,7 @@ pub fn scope_lines(scope: &Scope, doctype_label: impl Fn(&str) -> Option<String>
         "openid" => line("know who you are".into(), Some("An identifier of your account that stays the same."), Weight::Ordinary),
         "profile" => line("see your name and picture".into(), None, Weight::Ordinary),
         "email" => line("see your e-mail address".into(), None, Weight::Ordinary),
+        "phone" => line("see your phone number".into(), None, Weight::Ordinary),
         "roles" => line("see which roles you have".into(), None, Weight::Ordinary),
         "offline_access" => line("stay connected while you are away".into(), None, Weight::Ordinary),
         ALL => line(
@@ -88,8 +89,8 @@ mod tests {
 
     #[test]
     fn every_known_scope_has_words_of_its_own() {
-        let known = "openid profile email roles offline_access all admin:credentials";
-        assert_eq!(titles(known).len(), 7);
+        let known = "openid profile email phone roles offline_access all admin:credentials";
+        assert_eq!(titles(known).len(), 8);
         for word in known.split(' ').chain(["read", "write", "read:todo", "write:todo", "method:frappe.client.get_list"]) {
             let lines = scope_lines(&Scope::parse(word).expect("valid"), |_| None);
             assert_eq!(lines.len(), 1, "{word}");

@@ -45,6 +45,7 @@ fn pages(text: &str) -> Vec<(&'static str, String)> {
             } else {
                 Place::Here { title: Some(text()), path: text() }
             }),
+            known: if verified { Vec::new() } else { scopes.clone() },
             scopes,
             scope_text: text(),
             legacy_no_pkce: !verified,
@@ -74,6 +75,37 @@ fn pages(text: &str) -> Vec<(&'static str, String)> {
         action: paths::END_SESSION,
         fields: vec![(text(), text())],
     };
+    let app = |destination, verified: bool| AppLine {
+        client_id: text(),
+        app_name: text(),
+        described_at: (!verified).then(text),
+        destination,
+        verified,
+        trusted: verified,
+        access: [None, Some(Place::Here { title: Some(text()), path: text() }), Some(Place::Elsewhere { title: text(), place: text() })]
+            .into_iter()
+            .map(|at| AccessLine { at, scopes: vec![ScopeLine { title: text(), detail: Some("Detail."), weight: Weight::Broad }] })
+            .collect(),
+        since: "3 March 2026".into(),
+        last_login: verified.then(|| "4 March 2026".into()),
+    };
+    let apps = |apps, withdrawn| {
+        let view = AppsView {
+            site_name: text(),
+            user_full_name: text(),
+            user_email: format!("{}@example.com", text()),
+            csrf_token: text(),
+            withdrawn,
+            apps,
+        };
+        view.render().expect("renders")
+    };
+    let all_apps = vec![
+        app(Some(Destination::Web(text())), true),
+        app(Some(Destination::Local(text())), false),
+        app(Some(Destination::App(text())), false),
+        app(None, true),
+    ];
     let home = HomeView { site_name: text(), user_full_name: text(), user_email: format!("{}@example.com", text()), csrf_token: text() };
     vec![
         ("login", login(None, None, String::new())),
@@ -86,6 +118,8 @@ fn pages(text: &str) -> Vec<(&'static str, String)> {
         ("message", message.render().expect("renders")),
         ("logout", logout.render().expect("renders")),
         ("home", home.render().expect("renders")),
+        ("no apps", apps(Vec::new(), true)),
+        ("apps", apps(all_apps, false)),
     ]
 }
 
@@ -182,6 +216,7 @@ fn consent_shows_who_asks_what_for_and_for_whom() {
         policy_uri: None,
         at: Some(Place::of("https://mcp.example:8443/tools", Some("Tool Box".into()), true)),
         scopes: scope_lines(&Scope::parse("openid all admin:credentials").expect("valid"), |_| None),
+        known: scope_lines(&Scope::parse("email").expect("valid"), |_| None),
         scope_text: "openid all admin:credentials".into(),
         legacy_no_pkce: true,
         user_full_name: "Ada Agent".into(),
@@ -207,6 +242,8 @@ fn consent_shows_who_asks_what_for_and_for_whom() {
         "id=\"deny\" name=\"decision\" value=\"deny\"",
         "name=\"request\" value=\"pending\"",
         "openid all admin:credentials",
+        "see your e-mail address",
+        "href=\"/me/apps\"",
     ] {
         assert!(html.contains(part), "{part} is missing");
     }

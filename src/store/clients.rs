@@ -129,6 +129,16 @@ pub fn find_client(conn: &mut Conn, client_id: &str) -> Result<Option<Client>, S
     row.map(to_domain).transpose()
 }
 
+/// The clients of these ids, in no order.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn list_by_id(conn: &mut Conn, client_ids: &[&str]) -> Result<Vec<Client>, StoreError> {
+    let rows: Vec<ClientRow> =
+        oauth_clients::table.filter(oauth_clients::client_id.eq_any(client_ids)).select(client_columns!()).load(conn)?;
+    rows.into_iter().map(to_domain).collect()
+}
+
 /// The client of an id with its secrets' hashes, newest first. One query.
 ///
 /// # Errors

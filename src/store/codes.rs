@@ -5,6 +5,7 @@ use diesel::prelude::*;
 
 use super::schema::{oauth_authorization_codes as codes, users};
 use super::{Conn, StoreError};
+use crate::domain::claims::ClaimsRequest;
 use crate::domain::grant::{AuthorizationCode, CodeState};
 use crate::domain::{Instant, Scope};
 use crate::secrets::SecretHash;
@@ -16,14 +17,14 @@ const SPENT: &str = "spent";
 
 type CodeRow = (
     (String, String, String, String, bool, String),
-    (Option<String>, Option<String>, Option<String>, NaiveDateTime, NaiveDateTime, NaiveDateTime),
+    (Option<String>, Option<String>, Option<String>, Option<String>, NaiveDateTime, NaiveDateTime, NaiveDateTime),
     (String, Option<NaiveDateTime>, Option<String>),
     bool,
 );
 
 fn to_domain((bound, detail, state, user_enabled): CodeRow) -> Result<(AuthorizationCode, bool), StoreError> {
     let (id, client_id, user, redirect_uri, redirect_uri_sent, scopes) = bound;
-    let (resource, nonce, code_challenge, auth_time, created, expires_at) = detail;
+    let (resource, claims, nonce, code_challenge, auth_time, created, expires_at) = detail;
     let state = match (state.0.as_str(), state.1) {
         (ISSUED, _) => CodeState::Issued,
         (SPENT, Some(at)) => CodeState::Spent { at: Instant::new(at), grant_id: state.2 },
@@ -37,6 +38,7 @@ fn to_domain((bound, detail, state, user_enabled): CodeRow) -> Result<(Authoriza
         redirect_uri_sent,
         scope: Scope::parse(&scopes).map_err(StoreError::corrupt)?,
         resource,
+        claims: claims.map(|text| ClaimsRequest::from_text(&text)).transpose().map_err(StoreError::corrupt)?,
         nonce,
         code_challenge,
         auth_time: Instant::new(auth_time),
@@ -57,7 +59,7 @@ pub fn find_by_hash(conn: &mut Conn, hash: &SecretHash) -> Result<Option<(Author
         .filter(codes::code_hash.eq(hash.to_text()))
         .select((
             (codes::id, codes::client_id, codes::user_name, codes::redirect_uri, codes::redirect_uri_sent, codes::scopes),
-            (codes::resource, codes::nonce, codes::code_challenge, codes::auth_time, codes::created, codes::expires_at),
+            (codes::resource, codes::claims, codes::nonce, codes::code_challenge, codes::auth_time, codes::created, codes::expires_at),
             (codes::state, codes::spent_at, codes::grant_id),
             users::enabled,
         ))
@@ -81,6 +83,7 @@ pub fn insert_code(conn: &mut Conn, code: &AuthorizationCode, hash: &SecretHash)
             codes::redirect_uri_sent.eq(code.redirect_uri_sent),
             codes::scopes.eq(code.scope.to_string()),
             codes::resource.eq(code.resource.as_deref()),
+            codes::claims.eq(code.claims.as_ref().map(ClaimsRequest::to_text)),
             codes::nonce.eq(code.nonce.as_deref()),
             codes::code_challenge.eq(code.code_challenge.as_deref()),
             codes::auth_time.eq(code.auth_time.naive_utc()),

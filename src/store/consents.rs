@@ -82,27 +82,26 @@ pub struct Consent {
     /// `None` for this server's own API.
     pub resource: Option<String>,
     pub scope: Scope,
-    /// When it was last changed.
-    pub modified: Instant,
+    /// When it was first allowed.
+    pub created: Instant,
 }
 
-/// What a user allowed any client, newest first; a client may be there once per resource.
+/// What a user allowed any client; a client may be there once per resource.
 ///
 /// # Errors
 /// [`StoreError`] from the database.
 pub fn list_of_user(conn: &mut Conn, user: &str) -> Result<Vec<Consent>, StoreError> {
     let rows: Vec<(String, String, String, chrono::NaiveDateTime)> = oauth_consents::table
         .filter(oauth_consents::user_name.eq(user))
-        .order(oauth_consents::modified.desc())
-        .select((oauth_consents::client_id, oauth_consents::resource, oauth_consents::scopes, oauth_consents::modified))
+        .select((oauth_consents::client_id, oauth_consents::resource, oauth_consents::scopes, oauth_consents::created))
         .load(conn)?;
     rows.into_iter()
-        .map(|(client_id, resource, scopes, modified)| {
+        .map(|(client_id, resource, scopes, created)| {
             Ok(Consent {
                 client_id,
                 resource: (!resource.is_empty()).then_some(resource),
                 scope: Scope::parse(&scopes).map_err(StoreError::corrupt)?,
-                modified: Instant::new(modified),
+                created: Instant::new(created),
             })
         })
         .collect()

@@ -1,34 +1,20 @@
 //! Grants: what one approval bought, the head of a family of tokens.
 
 use chrono::NaiveDateTime;
+use diesel::dsl::{max, min};
 use diesel::prelude::*;
 
-use super::schema::oauth_grants;
+use super::schema::{oauth_access_tokens, oauth_clients, oauth_grants};
 use super::{Conn, StoreError};
+use crate::domain::claims::ClaimsRequest;
 use crate::domain::grant::Grant;
 use crate::domain::{Instant, Scope};
 
-type GrantRow = (String, String, String, String, Option<String>, NaiveDateTime, NaiveDateTime, NaiveDateTime, Option<NaiveDateTime>);
-
-fn to_domain((id, user, client_id, scopes, resource, auth_time, created, expires_at, revoked_at): GrantRow) -> Result<Grant, StoreError> {
-    Ok(Grant {
-        id,
-        user,
-        client_id,
-        scope: Scope::parse(&scopes).map_err(StoreError::corrupt)?,
-        resource,
-        created: Instant::new(created),
-        expires_at: Instant::new(expires_at),
-        revoked: revoked_at.is_some(),
-        auth_time: Instant::new(auth_time),
-    })
-}
-
-/// Keeps a new grant.
+/// Keeps a new grant, with the single claims that were asked for beside its scope.
 ///
 /// # Errors
 /// [`StoreError`] from the database.
-pub fn insert_grant(conn: &mut Conn, grant: &Grant) -> Result<(), StoreError> {
+pub fn insert_grant(conn: &mut Conn, grant: &Grant, claims: Option<&ClaimsRequest>) -> Result<(), StoreError> {
     diesel::insert_into(oauth_grants::table)
         .values((
             oauth_grants::id.eq(&grant.id),
@@ -39,32 +25,87 @@ pub fn insert_grant(conn: &mut Conn, grant: &Grant) -> Result<(), StoreError> {
             oauth_grants::auth_time.eq(grant.auth_time.naive_utc()),
             oauth_grants::created.eq(grant.created.naive_utc()),
             oauth_grants::expires_at.eq(grant.expires_at.naive_utc()),
+            oauth_grants::claims.eq(claims.map(ClaimsRequest::to_text)),
         ))
         .execute(conn)?;
     Ok(())
 }
 
-/// A user's grants that are in force, newest first.
+/// The single claims that the grant of an access token was asked for, and what bounds them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimsOfToken {
+    pub claims: ClaimsRequest,
+    pub token_scope: Scope,
+    pub grant_scope: Scope,
+    /// What the client may ask for as of now.
+    pub registered: Scope,
+}
+
+/// The single claims behind an access token, by the token's public id. One query.
 ///
 /// # Errors
 /// [`StoreError`] from the database.
-pub fn list_live_of_user(conn: &mut Conn, now: Instant, user: &str) -> Result<Vec<Grant>, StoreError> {
-    let rows: Vec<GrantRow> = oauth_grants::table
+pub fn find_claims_of_token(conn: &mut Conn, token_id: &str) -> Result<Option<ClaimsOfToken>, StoreError> {
+    let row: Option<(Option<String>, String, String, String)> = oauth_access_tokens::table
+        .inner_join(oauth_clients::table.on(oauth_clients::client_id.eq(oauth_access_tokens::client_id)))
+        .inner_join(oauth_grants::table.on(oauth_access_tokens::grant_id.eq(oauth_grants::id.nullable())))
+        .filter(oauth_access_tokens::id.eq(token_id))
+        .select((oauth_grants::claims, oauth_access_tokens::scopes, oauth_grants::scopes, oauth_clients::scopes))
+        .get_result(conn)
+        .optional()?;
+    let Some((Some(claims), token_scope, grant_scope, registered)) = row else { return Ok(None) };
+    let scope = |text: &str| Scope::parse(text).map_err(StoreError::corrupt);
+    Ok(Some(ClaimsOfToken {
+        claims: ClaimsRequest::from_text(&claims).map_err(StoreError::corrupt)?,
+        token_scope: scope(&token_scope)?,
+        grant_scope: scope(&grant_scope)?,
+        registered: scope(&registered)?,
+    }))
+}
+
+/// Grants of one client that are alike.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GrantsOfClient {
+    pub client_id: String,
+    /// `None` for this server's own API.
+    pub resource: Option<String>,
+    pub scope: Scope,
+    pub claims: Option<ClaimsRequest>,
+    /// When the first and the last of them were given.
+    pub first: Instant,
+    pub last: Instant,
+}
+
+/// A user's grants that are in force, alike ones together: an app that logs its user in daily has many.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn list_live_by_client(conn: &mut Conn, now: Instant, user: &str) -> Result<Vec<GrantsOfClient>, StoreError> {
+    type Row = (String, String, Option<String>, Option<String>, Option<NaiveDateTime>, Option<NaiveDateTime>);
+    let rows: Vec<Row> = oauth_grants::table
         .filter(oauth_grants::user_name.eq(user).and(oauth_grants::revoked_at.is_null()).and(oauth_grants::expires_at.gt(now.naive_utc())))
-        .order(oauth_grants::id.desc())
+        .group_by((oauth_grants::client_id, oauth_grants::scopes, oauth_grants::resource, oauth_grants::claims))
         .select((
-            oauth_grants::id,
-            oauth_grants::user_name,
             oauth_grants::client_id,
             oauth_grants::scopes,
             oauth_grants::resource,
-            oauth_grants::auth_time,
-            oauth_grants::created,
-            oauth_grants::expires_at,
-            oauth_grants::revoked_at,
+            oauth_grants::claims,
+            min(oauth_grants::created),
+            max(oauth_grants::created),
         ))
         .load(conn)?;
-    rows.into_iter().map(to_domain).collect()
+    let to_group = |(client_id, scopes, resource, claims, first, last): Row| {
+        let at = |time: Option<NaiveDateTime>| time.map(Instant::new).ok_or_else(|| StoreError::corrupt("a group without rows"));
+        Ok(GrantsOfClient {
+            client_id,
+            resource,
+            scope: Scope::parse(&scopes).map_err(StoreError::corrupt)?,
+            claims: claims.map(|text| ClaimsRequest::from_text(&text)).transpose().map_err(StoreError::corrupt)?,
+            first: at(first)?,
+            last: at(last)?,
+        })
+    };
+    rows.into_iter().map(to_group).collect()
 }
 
 /// A grant of this client that is still in force, if any: what keeps the client from being deleted.

@@ -207,6 +207,7 @@ diesel::table! {
         expires_at -> Timestamp,
         revoked_at -> Nullable<Timestamp>,
         resource -> Nullable<Text>,
+        claims -> Nullable<Text>,
     }
 }
 
@@ -228,6 +229,7 @@ diesel::table! {
         spent_at -> Nullable<Timestamp>,
         grant_id -> Nullable<Text>,
         resource -> Nullable<Text>,
+        claims -> Nullable<Text>,
     }
 }
 

@@ -27,10 +27,11 @@ type AccessRow = (
     Option<NaiveDateTime>,
     Option<String>,
     Option<NaiveDateTime>,
+    bool,
 );
 
 fn to_access(row: AccessRow) -> Result<AccessToken, StoreError> {
-    let (id, grant_id, client_id, user, scopes, resource, created, expires_at, revoked_at, family, family_revoked_at) = row;
+    let (id, grant_id, client_id, user, scopes, resource, created, expires_at, revoked_at, family, family_revoked_at, single_claims) = row;
     // A family that is gone cannot vouch for its tokens any more.
     let family_ended = grant_id.is_some() && (family.is_none() || family_revoked_at.is_some());
     Ok(AccessToken {
@@ -43,6 +44,7 @@ fn to_access(row: AccessRow) -> Result<AccessToken, StoreError> {
         issued_at: Instant::new(created),
         expires_at: Instant::new(expires_at),
         revoked: revoked_at.is_some() || family_ended,
+        single_claims,
     })
 }
 
@@ -67,6 +69,7 @@ pub fn find_access_by_hash(conn: &mut Conn, hash: &SecretHash) -> Result<Option<
             oauth_access_tokens::revoked_at,
             oauth_grants::id.nullable(),
             oauth_grants::revoked_at.nullable(),
+            oauth_grants::claims.nullable().is_not_null(),
         ))
         .get_result(conn)
         .optional()?;

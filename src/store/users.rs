@@ -22,6 +22,7 @@ type UserRow = (
     Option<String>,
     Option<String>,
     Option<String>,
+    (Option<String>, Option<String>),
     Option<String>,
     Option<i32>,
     Option<i32>,
@@ -56,10 +57,12 @@ fn to_domain(row: UserRow, assigned_roles: Vec<String>) -> User {
         language,
         time_zone,
         user_image,
+        (mobile_no, phone),
         restrict_ip,
         login_after,
         login_before,
     ) = row;
+    let number = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
     User {
         name,
         sub,
@@ -73,6 +76,7 @@ fn to_domain(row: UserRow, assigned_roles: Vec<String>) -> User {
         language,
         time_zone,
         user_image,
+        phone_number: number(mobile_no).or_else(|| number(phone)),
         restrict_ip,
         login_after,
         login_before,
@@ -100,6 +104,7 @@ pub fn find_user(conn: &mut Conn, name: &str) -> Result<Option<User>, StoreError
             users::language,
             users::time_zone,
             users::user_image,
+            (users::mobile_no, users::phone),
             users::restrict_ip,
             users::login_after,
             users::login_before,

@@ -15,6 +15,7 @@ mod fetch;
 mod frappe;
 mod fuzz;
 mod oauth;
+mod pages;
 mod parity;
 mod processes;
 mod readme;

@@ -8,10 +8,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::auth::address::limit_key;
 use crate::auth::{Via, csrf};
 use crate::config::Registration;
-use crate::domain::Scope;
 use crate::domain::client::SigningAlgorithm;
 use crate::domain::limit::Limit;
-use crate::domain::scope::doctype_word;
 use crate::error::AppError;
 use crate::frappe::call::{Answer, Call, Reply, Verb};
 use crate::http::{State, extract, oauth as door, respond};
@@ -23,6 +21,7 @@ use crate::oauth::register::{self, RegisterOutcome, RegisterRequest};
 use crate::oauth::revoke::{self, RevokeOutcome, RevokeRequest};
 use crate::oauth::token::{self, TokenOutcome, TokenRequest};
 use crate::oauth::{self, Gathered, Params, ProtocolError};
+use crate::oidc::claims::House;
 use crate::oidc::id_token::UnsignedIdToken;
 use crate::oidc::{discovery, keys, userinfo};
 use crate::pages;
@@ -75,7 +74,7 @@ pub fn approve(call: Call<'_>) -> Answer<'_> {
 }
 
 fn authorize_request(call: &Call<'_>) -> AuthorizeRequest {
-    AuthorizeRequest { params: Params::new(call.params.pairs()), ip: Some(call.facts.address.to_string()), gathered: false }
+    AuthorizeRequest::new(&call.state.env, Params::new(call.params.pairs()), Some(call.facts.address.to_string()))
 }
 
 /// The session's user. An API key or token is not a login.
@@ -151,6 +150,7 @@ async fn consent_page(state: &State, visitor: &Visitor, request: &AuthorizeReque
     let user = &visitor.caller.user.user;
     let link = |uri: &Option<String>| uri.as_deref().and_then(pages::WebLink::new);
     let client = view.client;
+    let elsewhere = view.at.as_ref().is_some_and(|at| at.elsewhere);
     let page = pages::ConsentView {
         site_name: state.env.config.site.name.clone(),
         only_local: client.has_only_loopback_addresses(),
@@ -163,10 +163,8 @@ async fn consent_page(state: &State, visitor: &Visitor, request: &AuthorizeReque
         client_uri: link(&client.client_uri),
         tos_uri: link(&client.tos_uri),
         policy_uri: link(&client.policy_uri),
-        scopes: match &view.at {
-            Some(at) if at.elsewhere => pages::scope_lines_elsewhere(&view.scope),
-            _ => scope_lines(state, &view.scope),
-        },
+        scopes: pages::scope_lines_of(state, &view.scope.without(&view.known), elsewhere),
+        known: pages::scope_lines_of(state, &view.known, elsewhere),
         at: view.at.map(|at| pages::Place::of(&at.uri, at.title, at.elsewhere)),
         scope_text: view.scope.to_string(),
         legacy_no_pkce: client.legacy_no_pkce,
@@ -178,13 +176,6 @@ async fn consent_page(state: &State, visitor: &Visitor, request: &AuthorizeReque
     };
     let policy = Policy { redirect_uri: Some(&view.redirect_uri), logo: page.logo.as_ref(), ..Policy::default() };
     Ok(pages::page(StatusCode::OK, &page, &policy))
-}
-
-fn scope_lines(state: &State, scope: &Scope) -> Vec<pages::ScopeLine> {
-    let doctypes = state.env.doctypes();
-    pages::scope_lines(scope, |word| {
-        doctypes.iter().find(|doctype| doctype_word(&doctype.name) == word).map(|doctype| doctype.name.clone())
-    })
 }
 
 fn redirected(state: &State, redirection: Redirection) -> HttpResponse {
@@ -455,7 +446,14 @@ pub fn register_client(call: Call<'_>) -> Answer<'_> {
 /// Userinfo (OpenID Connect Core section 5.3).
 pub fn openid_profile(call: Call<'_>) -> Answer<'_> {
     Box::pin(async move {
-        let body = userinfo::openid_profile(&call.identity.caller, call.state.env.public_url.as_str())?;
+        let by_name = match &call.identity.caller.via {
+            Via::Bearer { token_id, single_claims: true, .. } => {
+                let token_id = token_id.clone();
+                call.state.lookup(move |cx| userinfo::claims_by_name(cx, &token_id)).await?
+            }
+            _ => Vec::new(),
+        };
+        let body = userinfo::openid_profile(&call.identity.caller, &by_name, House::of(&call.state.env))?;
         Ok(Reply::response(respond::json_no_store(StatusCode::OK, body.to_string())))
     })
 }

@@ -22,6 +22,7 @@ use crate::oauth::grants::{AUTHORIZATION_CODE, REFRESH_TOKEN};
 use crate::oauth::issued::{end_family, invalid_grant, keep_access, keep_refresh};
 use crate::oauth::resource::{self, Target};
 use crate::oauth::token::{TokenReply, TokenRequest};
+use crate::oidc::claims::{House, identity_of};
 use crate::oidc::id_token::{self, UnsignedIdToken};
 use crate::secrets::{SecretHash, constant_time_eq, hash, mint};
 use crate::store::{codes, grants, users};
@@ -206,7 +207,7 @@ impl Exchange<'_, '_> {
             return Err(invalid_grant("code spent by a parallel request"));
         }
         self.note_winner();
-        grants::insert_grant(self.cx.conn, &grant)?;
+        grants::insert_grant(self.cx.conn, &grant, self.code.claims.as_ref())?;
         let access = mint::secret(mint::Kind::AccessToken);
         keep_access(self.cx, &access, Some(&grant.id), &grant.client_id, &grant.user, &grant.scope, self.target.key())?;
         let refresh = self.client.may(REFRESH_TOKEN).then(|| mint::secret(mint::Kind::RefreshToken));
@@ -231,11 +232,13 @@ impl Exchange<'_, '_> {
             return Ok(None);
         }
         let user = users::get_user(self.cx.conn, &self.code.user)?;
+        let house = House::of(self.cx.env);
         Ok(Some(id_token::unsigned(&id_token::About {
-            issuer: self.cx.env.public_url.as_str(),
+            house,
             client: self.client,
             user: &user,
-            scope: &self.code.scope,
+            scope: &identity_of(&self.code.scope, self.code.resource.as_deref(), house),
+            by_name: self.code.claims.as_ref().map_or(&[], |claims| &claims.id_token),
             nonce: self.code.nonce.as_deref(),
             auth_time: self.code.auth_time,
             now: self.cx.now,

@@ -150,7 +150,7 @@ fn make_users(cx: &mut Cx) -> Result<(), AppError> {
 }
 
 fn with_scope(caller: &Caller, scope: &str) -> Caller {
-    let via = Via::Bearer { token_id: "t".into(), client_id: "c".into() };
+    let via = Via::Bearer { token_id: "t".into(), client_id: "c".into(), single_claims: false };
     Caller { via, scope: Some(Arc::new(Scope::parse(scope).expect("valid"))), ..caller.clone() }
 }
 

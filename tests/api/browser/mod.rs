@@ -25,6 +25,7 @@ both_databases!(
     a_wrong_password_is_told_on_the_page_and_the_way_back_is_kept,
     somebody_else_may_take_over_on_the_consent_page,
     a_person_logs_in_and_out_by_themselves,
+    a_person_shows_an_app_out,
     no_page_can_be_framed,
 );
 
@@ -298,6 +299,28 @@ async fn a_person_logs_in_and_out_by_themselves(app: TestApp) {
     scene.window.await_address(&format!("{}/login", scene.app.url)).await;
     scene.window.visit(&scene.app.url).await;
     scene.window.await_address(&format!("{}/login", scene.app.url)).await;
+    scene.close().await;
+}
+
+async fn a_person_shows_an_app_out(app: TestApp) {
+    let scene = Scene::set(app, json!({})).await;
+    scene.reach_consent(&[]).await;
+    scene.window.press("allow").await;
+    let visit = scene.site.await_visit().await;
+    assert_eq!(scene.redeem(visit.get("code").expect("a code")).await, json!(scene.amina.name));
+
+    scene.window.visit(&scene.app.url).await;
+    scene.window.press("apps").await;
+    let page = scene.window.page_text_when("withdraw-1").await;
+    assert!(page.contains("Holiday Planner") && page.contains("localhost") && page.contains("do everything you can do here"), "{page}");
+    scene.window.press("withdraw-1").await;
+    let page = scene.window.page_text_when("no-apps").await;
+    assert!(page.contains("can do nothing in your name any more") && !page.contains("Holiday Planner"), "{page}");
+
+    // The site asks anew, and so does the page.
+    scene.window.visit(&scene.site.url("/")).await;
+    scene.window.press("login").await;
+    assert!(scene.window.page_text_when("allow").await.contains("Holiday Planner asks for access"));
     scene.close().await;
 }
 

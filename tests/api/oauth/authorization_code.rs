@@ -207,7 +207,7 @@ async fn a_withdrawn_apps_code_is_burnt_and_no_other(app: TestApp) {
     let (env, client_id) = (app.env().clone(), client.id.clone());
     let withdraw = app.db().write("withdraw", move |conn, effects| {
         let now = env.clock.now();
-        revoke::withdraw(&mut Cx { conn, now, env: &env, effects }, "amina@example.com", &client_id)
+        revoke::withdraw(&mut Cx { conn, now, env: &env, effects }, "amina@example.com", &client_id, None)
     });
     withdraw.await.expect("the app is withdrawn");
     client.holder(&tokens.access).whoami().await.expect_status(401);

@@ -19,6 +19,7 @@ both_databases!(
     what_makes_credentials_is_asked_each_time,
     nobody_trusts_an_app_in_administrators_name,
     new_addresses_are_asked_about_anew,
+    what_is_new_is_shown_apart_from_what_was_allowed_before,
 );
 
 async fn decide(app: &TestApp, browser: &Caller, page: &Reply, decision: &str) -> Reply {
@@ -169,7 +170,7 @@ async fn apps_that_any_program_can_pose_as_are_asked_about_every_time(app: TestA
         assert!(allowed.header("location").is_some_and(|location| location.starts_with(&format!("{uri}?code="))));
         authorize(&browser, &asked).await.expect_status(200);
         let silent = authorize(&browser, &but(asked, &[("prompt", "none")])).await.expect_status(302);
-        assert!(silent.header("location").is_some_and(|location| location.contains("error=consent_required")));
+        assert!(silent.header("location").is_some_and(|location| location.contains("error=interaction_required")));
     }
     // The control: at an https address nobody else can answer, and nobody else has a client's secret.
     for kind in [&native, &old_frappe, &json!({})] {
@@ -194,12 +195,13 @@ async fn prompt_consent_asks_even_a_trusted_client(app: TestApp) {
 async fn what_makes_credentials_is_asked_each_time(app: TestApp) {
     let (browser, client) = scene_with(&app, json!({"scopes": "all openid admin:credentials"})).await;
     let challenge = TestClient::challenge();
-    for _ in 0..2 {
+    // What was never allowed wants consent; what was, and is asked all the same, wants the user.
+    for error in ["consent_required", "interaction_required"] {
         let page = authorize(&browser, &ordinary(&client, &challenge, "openid admin:credentials")).await.expect_status(200);
+        let silent = but(ordinary(&client, &challenge, "openid admin:credentials"), &[("prompt", "none")]);
+        assert_eq!(authorize(&browser, &silent).await.location_parameter("error").as_deref(), Some(error));
         decide(&app, &browser, &page, "allow").await.expect_status(302);
     }
-    let silent = but(ordinary(&client, &challenge, "openid admin:credentials"), &[("prompt", "none")]);
-    assert_eq!(authorize(&browser, &silent).await.location_parameter("error").as_deref(), Some("consent_required"));
     // The control: the rest of what it may ask for is settled.
     authorize(&browser, &ordinary(&client, &challenge, "all openid")).await.expect_status(302);
 }
@@ -232,4 +234,23 @@ async fn new_addresses_are_asked_about_anew(app: TestApp) {
     administrator.put(&record).json(&further).send().await.expect_status(200);
     authorize(&browser, &asked).await.expect_status(200);
     authorize(&browser, &but(asked, &[("redirect_uri", "https://other.example.com/callback")])).await.expect_status(200);
+}
+
+async fn what_is_new_is_shown_apart_from_what_was_allowed_before(app: TestApp) {
+    let (browser, client) = scene_with(&app, json!({"skip_authorization": 0, "scopes": "openid email read:todo"})).await;
+    let challenge = TestClient::challenge();
+    let first = authorize(&browser, &ordinary(&client, &challenge, "openid read:todo")).await.expect_status(200);
+    assert!(first.text().contains("It would be able to") && !first.text().contains("allowed it before"), "{}", first.text());
+    decide(&app, &browser, &first, "allow").await.expect_status(302);
+
+    let more = ordinary(&client, &challenge, "openid read:todo email");
+    let page = authorize(&browser, &more).await.expect_status(200).text();
+    let (new, before) = page.split_once("What you allowed it before").expect("two lists");
+    assert!(new.contains("see your e-mail address") && !new.contains("type ToDo"), "{new}");
+    assert!(before.contains("type ToDo") && before.contains("know who you are") && !before.contains("see your e-mail"), "{before}");
+    assert!(page.contains("openid read:todo email") && page.contains("href=\"/me/apps\""));
+    // Asked for although nothing is new: all of it once more.
+    let again = but(ordinary(&client, &challenge, "openid read:todo"), &[("prompt", "consent")]);
+    let page = authorize(&browser, &again).await.expect_status(200).text();
+    assert!(page.contains("It would be able to") && page.contains("type ToDo") && !page.contains("allowed it before"), "{page}");
 }

@@ -69,6 +69,12 @@ async fn announced_values_are_what_works(app: TestApp) {
         (&body["request_uri_parameter_supported"], &body["authorization_response_iss_parameter_supported"]),
         (&json!(false), &json!(true))
     );
+    assert_eq!((&body["claims_parameter_supported"], &body["acr_values_supported"]), (&json!(true), &json!(["0"])));
+    let listed = |name: &str, word: &str| body[name].as_array().is_some_and(|words| words.iter().any(|known| known == word));
+    assert!(
+        ["email_verified", "phone_number", "phone_number_verified", "sub", "roles"].iter().all(|claim| listed("claims_supported", claim))
+    );
+    assert!(listed("scopes_supported", "phone") && !listed("claims_supported", "address"));
     for (name, value) in document(&app, "oauth-authorization-server").await.as_object().expect("an object") {
         assert_eq!(body.get(name), Some(value), "{name}");
     }

@@ -3,6 +3,7 @@
 mod attacks;
 mod authorization_code;
 mod authorize;
+mod claims;
 mod client_auth;
 mod client_credentials;
 mod client_metadata;
@@ -10,6 +11,7 @@ mod clients;
 mod consent;
 mod discovery;
 mod end_session;
+mod id_token_hint;
 mod introspect;
 mod jwks_uri;
 mod limits;
