@@ -49,6 +49,34 @@ fn every_page_that_the_readme_links_exists() {
 }
 
 #[test]
+fn every_test_that_the_security_table_names_exists() {
+    let table = std::fs::read_to_string(root().join("docs/security.md")).expect("docs/security.md");
+    let mut sources = String::new();
+    for folder in ["src", "tests/api"] {
+        read_all(&root().join(folder), &mut sources);
+    }
+    // A test's name is a sentence; whatever else stands in code marks is shorter.
+    let quoted = table.split('`').skip(1).step_by(2).filter(|text| text.matches('_').count() >= 4);
+    let mut count = 0;
+    for name in quoted {
+        assert!(sources.contains(&format!("fn {name}(")), "{name} is no test");
+        count += 1;
+    }
+    assert!(count > 50, "{count}");
+}
+
+/// Adds every Rust source below a folder.
+fn read_all(folder: &std::path::Path, text: &mut String) {
+    for entry in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+        if entry.is_dir() {
+            read_all(&entry, text);
+        } else if entry.extension().is_some_and(|kind| kind == "rs") {
+            text.push_str(&std::fs::read_to_string(&entry).expect("UTF-8"));
+        }
+    }
+}
+
+#[test]
 fn the_settings_file_of_the_documents_holds_every_setting_at_its_default() {
     let text = std::fs::read_to_string(root().join("docs/operating.md")).expect("docs/operating.md");
     let file = text.split_once("```toml\n").and_then(|(_, rest)| rest.split("```").next()).expect("the settings file");
