@@ -30,7 +30,7 @@ pub struct Resource {
 impl Resource {
     /// Whether a token for it may have a scope word: its own, those of identity, or any when it names none.
     pub fn knows(&self, word: &str) -> bool {
-        self.scope.is_empty() || self.scope.contains(word) || IDENTITY.contains(&word) || word == "phone"
+        self.scope.is_empty() || self.scope.contains(word) || IDENTITY.contains(&word)
     }
 }
 
