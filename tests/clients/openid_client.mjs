@@ -220,6 +220,13 @@ async function checks() {
     const tokens = await client.authorizationCodeGrant(config, await person.allow(link), { ...checks, maxAge: 600 })
     assert.ok(tokens.claims().auth_time)
   })
+  await step('asks for single claims', async () => {
+    assert.equal(config.serverMetadata().claims_parameter_supported, true)
+    const claims = JSON.stringify({ id_token: { email: { essential: true } } })
+    const { link, checks } = await begin(config, { scope: 'openid', claims })
+    const tokens = await client.authorizationCodeGrant(config, await person.allow(link), checks)
+    assert.equal(tokens.claims().email, given('PERSON'))
+  })
   await step('names the resource, which the token is then for', async () => {
     const resource = config.serverMetadata().issuer
     const { link, checks } = await begin(config, { scope: 'openid read', resource })
