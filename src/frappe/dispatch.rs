@@ -26,6 +26,7 @@ use crate::http::oauth::{PROTECTED_RESOURCE, RefusalCause};
 use crate::http::params::Params;
 use crate::http::request_log::RequestLog;
 use crate::http::{State, respond};
+use crate::oidc::discovery;
 use crate::pages;
 
 /// What a path leads to.
@@ -434,8 +435,11 @@ fn challenge(state: &State, request: &HttpRequest, error: &AppError, exception: 
     let home = state.env.public_url.as_str();
     let path = resource.and_then(|resource| path_below(&resource.uri, home)).unwrap_or_default();
     let metadata = format!(r#"resource_metadata="{home}{PROTECTED_RESOURCE}{path}""#);
-    let scope = resource.filter(|resource| !resource.scope.is_empty()).map(|resource| format!(r#"scope="{}", "#, resource.scope));
-    let scope = scope.unwrap_or_default();
+    let words = match resource {
+        Some(resource) => resource.scope.to_string(),
+        None => discovery::api_scopes().join(" "),
+    };
+    let scope = if words.is_empty() { String::new() } else { format!(r#"scope="{words}", "#) };
     let with_bearer = extract::text(request.headers(), &header::AUTHORIZATION)
         .is_some_and(|value| value.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer ")));
     match error {

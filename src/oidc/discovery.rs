@@ -86,16 +86,20 @@ pub fn openid_configuration(offer: &Offer) -> Value {
     document.into()
 }
 
+/// What a client should ask for that knows no better: those of the Model Context Protocol ask for all that the document
+/// of the resource or a challenge names. So the words that reach everything or credentials are not among them (RFC 9728
+/// section 2 allows that).
+pub fn api_scopes() -> Vec<&'static str> {
+    IDENTITY.into_iter().chain(["read", "write"]).collect()
+}
+
 /// `/.well-known/oauth-protected-resource` (RFC 9728).
-///
-/// Its scopes are what a client should ask for that knows no better: clients of the Model Context Protocol
-/// ask for all of them. So the words that reach everything or credentials are not among them (section 2 allows that).
 pub fn protected_resource(issuer: &str, name: &str) -> Value {
     json!({
         "resource": issuer,
         "authorization_servers": [issuer],
         "jwks_uri": format!("{issuer}{ENDPOINTS}jwks"),
-        "scopes_supported": IDENTITY.into_iter().chain(["read", "write"]).collect::<Vec<_>>(),
+        "scopes_supported": api_scopes(),
         "bearer_methods_supported": ["header"],
         "resource_name": name,
     })

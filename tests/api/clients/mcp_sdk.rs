@@ -1,6 +1,7 @@
 //! The MCP TypeScript SDK's clients (npm), of the current generation and of the one before: MCP authorization as hosts do it.
 
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -79,10 +80,17 @@ async fn a_machine_gets_a_token_for_a_tool_server(app: TestApp) {
     driver.given("MACHINE_WITH_KEY", &with_key.id).given("MACHINE_KEY", &key.serialize_pem()).run("machine");
 }
 
+/// A free port that no test gets by chance: below those that Linux hands out to whoever asks for any.
+fn port_by_number() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % 5_000).expect("less than 5,000");
+    let ports = std::iter::repeat_with(|| 20_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000);
+    ports.take(10_000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
+}
+
 /// The hosts, with the address where a tool server is to listen and with its credentials; an administrator registered both.
 async fn beside_a_tool_server(app: &TestApp, person: &TestUser) -> Driver {
-    // Free now; nothing else asks for it by number.
-    let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a free port").port();
+    let port = port_by_number();
     let address = format!("http://127.0.0.1:{port}/tools");
     let introspecting = app.client(json!({ "app_name": "Tool server", "scopes": "openid" })).await;
     let resource = json!({

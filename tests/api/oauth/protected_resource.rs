@@ -137,15 +137,17 @@ async fn refusals_elsewhere_name_the_document_of_the_api(app: TestApp) {
     register(&app, &format!("{home}/api/resource/Note"), json!({ "scopes": "read:note" })).await;
     register(&app, "https://mcp.example.com/api/resource/ToDo", json!({ "scopes": "x" })).await;
     let metadata = format!(r#"resource_metadata="{home}{WELL_KNOWN}""#);
+    // What the document of the API names too: clients that know no better ask for it.
+    let asked = format!(r#"scope="openid profile email phone roles offline_access read write", {metadata}"#);
     let nobody = app.anonymous();
     let plain = nobody.get("/api/resource/ToDo").send().await.expect_status(403);
     assert_eq!(plain.header("www-authenticate"), None);
     for path in ["/api/resource/ToDo", "/api/resource/Notes", "/api/method/frappe.auth.get_logged_user"] {
         let wrong = nobody.with_authorization("Bearer nonsense").get(path).send().await.expect_status(401);
-        assert_eq!(challenge(&wrong), format!(r#"Bearer error="invalid_token", {metadata}"#), "{path}");
+        assert_eq!(challenge(&wrong), format!(r#"Bearer error="invalid_token", {asked}"#), "{path}");
     }
     let profile = nobody.get("/api/method/frappe.integrations.oauth2.openid_profile").send().await.expect_status(401);
-    assert_eq!(challenge(&profile), format!("Bearer {metadata}"));
+    assert_eq!(challenge(&profile), format!("Bearer {asked}"));
     let bearer = app.user("amina@example.com").await.bearer(&app, "openid").await;
     let narrow = bearer.get("/api/resource/ToDo").send().await.expect_status(403);
     assert_eq!(challenge(&narrow), format!(r#"Bearer error="insufficient_scope", scope="read:todo", {metadata}"#));
