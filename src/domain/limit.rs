@@ -13,11 +13,11 @@ pub enum Limit {
     LoginFailureAddress,
     /// Authorization requests, per client and address.
     Authorize,
-    /// Token requests, per client.
+    /// Token requests, per client and address; and per client that proved who it is.
     GetToken,
-    /// Introspections, per client.
+    /// Introspections, counted as token requests are.
     Introspect,
-    /// Revocations, per client.
+    /// Revocations, counted as token requests are.
     Revoke,
     /// Client registrations, per address.
     Register,

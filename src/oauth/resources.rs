@@ -8,7 +8,7 @@ use crate::domain::resource::{Resource, Resources, registered_form};
 use crate::error::AppError;
 use crate::store::epochs::{self, EVERYBODY};
 use crate::store::oauth_resources as stored;
-use crate::store::{StoreError, clients, consents};
+use crate::store::{StoreError, clients, codes, consents, grants};
 
 /// The doctype.
 const DOCTYPE: &str = "OAuth Resource";
@@ -65,14 +65,16 @@ pub fn get(cx: &mut Cx, name: &str) -> Result<Resource, AppError> {
     stored::find_resource(cx.conn, name)?.ok_or_else(|| AppError::not_found(DOCTYPE, name))
 }
 
-/// Removes a resource. Its tokens stay what they are, tokens for somebody else; no more are issued, and what users
-/// allowed there is forgotten.
+/// Removes a resource: what was granted for it ends, and what users allowed there is forgotten. A token that a machine got
+/// for itself belongs to no grant and lives to its own end.
 ///
 /// # Errors
 /// [`AppError::NotFound`].
 pub fn remove(cx: &mut Cx, name: &str, by: &str) -> Result<(), AppError> {
     let resource = get(cx, name)?;
     stored::delete_resource(cx.conn, name)?;
+    grants::revoke_of_resource(cx.conn, cx.now, &resource.uri)?;
+    codes::burn_unspent_of_resource(cx.conn, cx.now, &resource.uri)?;
     consents::revoke_consents_of_resource(cx.conn, &resource.uri)?;
     note(cx, resource.uri, by, "removed")
 }

@@ -117,16 +117,35 @@ pub fn consume_code(conn: &mut Conn, now: Instant, id: &str, grant_id: Option<&s
 /// # Errors
 /// [`StoreError`] from the database.
 pub fn burn_unspent(conn: &mut Conn, now: Instant, user: Option<&str>, client_id: Option<&str>) -> Result<usize, StoreError> {
+    burn(conn, now, |code| user.is_none_or(|user| user == code.user_name) && client_id.is_none_or(|client_id| client_id == code.client_id))
+}
+
+/// The same for the codes that are for a resource.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn burn_unspent_of_resource(conn: &mut Conn, now: Instant, resource: &str) -> Result<usize, StoreError> {
+    burn(conn, now, |code| code.resource.as_deref() == Some(resource))
+}
+
+/// What tells whether a code is burnt.
+#[derive(Queryable)]
+struct Unspent {
+    id: String,
+    user_name: String,
+    client_id: String,
+    resource: Option<String>,
+}
+
+fn burn(conn: &mut Conn, now: Instant, ends: impl Fn(&Unspent) -> bool) -> Result<usize, StoreError> {
     let young = super::tokens::first_id_of(now.minus(MAX_LIFETIME));
-    let ids: Vec<(String, String, String)> = codes::table
+    let unspent: Vec<Unspent> = codes::table
         .filter(codes::id.ge(young).and(codes::state.eq(ISSUED)))
-        .select((codes::id, codes::user_name, codes::client_id))
+        .select((codes::id, codes::user_name, codes::client_id, codes::resource))
         .load(conn)?;
     let mut burnt = 0;
-    for (id, of_user, of_client) in ids {
-        if user.is_none_or(|user| user == of_user) && client_id.is_none_or(|client_id| client_id == of_client) {
-            burnt += usize::from(consume_code(conn, now, &id, None)?);
-        }
+    for code in unspent.into_iter().filter(ends) {
+        burnt += usize::from(consume_code(conn, now, &code.id, None)?);
     }
     Ok(burnt)
 }

@@ -159,6 +159,15 @@ pub fn revoke_of_user_and_client(conn: &mut Conn, now: Instant, user: &str, clie
     Ok(diesel::update(target).set(oauth_grants::revoked_at.eq(now.naive_utc())).execute(conn)?)
 }
 
+/// Ends every family that is for a resource. Returns how many.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn revoke_of_resource(conn: &mut Conn, now: Instant, resource: &str) -> Result<usize, StoreError> {
+    let target = oauth_grants::table.filter(oauth_grants::resource.eq(resource).and(oauth_grants::revoked_at.is_null()));
+    Ok(diesel::update(target).set(oauth_grants::revoked_at.eq(now.naive_utc())).execute(conn)?)
+}
+
 /// Removes up to `limit` grants that ended before an instant. Returns how many.
 ///
 /// # Errors

@@ -3,6 +3,7 @@ DROP INDEX oauth_consents_by_resource;
 ALTER TABLE oauth_consents DROP CONSTRAINT oauth_consents_pkey;
 ALTER TABLE oauth_consents DROP COLUMN resource;
 ALTER TABLE oauth_consents ADD PRIMARY KEY (user_name, client_id);
+DROP INDEX oauth_grants_by_resource;
 -- Without the column a token for another resource would be one for the API.
 DELETE FROM oauth_access_tokens WHERE resource IS NOT NULL;
 DELETE FROM oauth_refresh_tokens WHERE spent_resource IS NOT NULL

@@ -23,3 +23,6 @@ ALTER TABLE oauth_consents ALTER COLUMN resource DROP DEFAULT;
 ALTER TABLE oauth_consents DROP CONSTRAINT oauth_consents_pkey;
 ALTER TABLE oauth_consents ADD PRIMARY KEY (user_name, client_id, resource);
 CREATE INDEX oauth_consents_by_resource ON oauth_consents (resource);
+
+-- Removing a resource ends what was granted for it; few grants are for one.
+CREATE INDEX oauth_grants_by_resource ON oauth_grants (resource) WHERE resource IS NOT NULL;

@@ -11,6 +11,7 @@ INSERT INTO oauth_consents_of_the_api (user_name, client_id, scopes, created, mo
 DROP TABLE oauth_consents;
 ALTER TABLE oauth_consents_of_the_api RENAME TO oauth_consents;
 CREATE INDEX oauth_consents_by_client ON oauth_consents (client_id);
+DROP INDEX oauth_grants_by_resource;
 -- Without the column a token for another resource would be one for the API.
 DELETE FROM oauth_access_tokens WHERE resource IS NOT NULL;
 DELETE FROM oauth_refresh_tokens WHERE spent_resource IS NOT NULL

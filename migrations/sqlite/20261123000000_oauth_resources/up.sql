@@ -33,3 +33,6 @@ DROP TABLE oauth_consents;
 ALTER TABLE oauth_consents_by_resource RENAME TO oauth_consents;
 CREATE INDEX oauth_consents_by_client ON oauth_consents (client_id);
 CREATE INDEX oauth_consents_by_resource ON oauth_consents (resource);
+
+-- Removing a resource ends what was granted for it; few grants are for one.
+CREATE INDEX oauth_grants_by_resource ON oauth_grants (resource) WHERE resource IS NOT NULL;

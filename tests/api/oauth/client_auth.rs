@@ -65,6 +65,7 @@ async fn wrong_secrets_and_unknown_clients_are_told_the_same(app: TestApp) {
     let in_body = ask(&app.anonymous(), &[("client_id", client.id.as_str()), ("client_secret", "wrong")]).await;
     expect_refusal(&in_body, 401, "invalid_client");
     assert!(in_body.header("www-authenticate").is_none_or(|challenge| !challenge.starts_with("Basic ")));
+    client.issue().await.expect_status(200);
 }
 
 async fn a_pinned_method_is_the_only_one(app: TestApp) {

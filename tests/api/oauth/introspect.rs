@@ -87,6 +87,7 @@ async fn only_those_who_may_ask_are_answered(app: TestApp) {
     expect_refusal(&client.holder(&access).post(&url).form(&[("token", &access)]).send().await, 401, "invalid_client");
     let confidential = app.client(json!({})).await;
     expect_refusal(&confidential.post("introspect_token", &[]).await, 400, "invalid_request");
+    assert_eq!(confidential.post("introspect_token", &[("token", &access)]).await.expect_status(200).json(), json!({"active": false}));
     expect_refusal(&app.anonymous().get(&url).query(&[("token", &access)]).send().await, 405, "invalid_request");
 }
 

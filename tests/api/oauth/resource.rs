@@ -453,21 +453,30 @@ async fn the_client_that_a_resource_names_introspects_its_tokens_alone(app: Test
 
 async fn a_deleted_resource_gets_no_more_tokens(app: TestApp) {
     let (browser, client) = scene(&app, "all").await;
-    let name = register(&app, MCP, json!({})).await;
-    let tokens = tokens_for(&browser, &client, "all", MCP).await;
-    let unspent = code(&browser, &client, "all", MCP).await;
-    delete(&app, &name).await;
-    let token = tokens.refresh.as_deref().expect("a refresh token");
-    for resource in ["", MCP, app.url.as_str()] {
-        expect_refusal(&refresh(&client, token, resource).await, 400, "invalid_target");
-        expect_refusal(&exchange(&client, &unspent, resource).await, 400, "invalid_target");
+    let other = tokens_for(&browser, &client, "all", "").await;
+    // A part of the API would be one without a name too.
+    for uri in [MCP.to_owned(), format!("{}/api/resource/ToDo", app.url)] {
+        let name = register(&app, &uri, json!({})).await;
+        let tokens = tokens_for(&browser, &client, "all", &uri).await;
+        let token = tokens.refresh.as_deref().expect("a refresh token");
+        let (spent, unspent) = (code(&browser, &client, "all", &uri).await, code(&browser, &client, "all", &uri).await);
+        TokenPair::of(&exchange(&client, &spent, "").await);
+        delete(&app, &name).await;
+        let refused = |reply: Reply| assert!([Some("invalid_target"), Some("invalid_grant")].contains(&reply.error().as_deref()));
+        for resource in ["", uri.as_str(), app.url.as_str()] {
+            refused(refresh(&client, token, resource).await.expect_status(400));
+            refused(exchange(&client, &unspent, resource).await.expect_status(400));
+        }
+        client.holder(&tokens.access).get("/api/resource/ToDo").send().await.expect_status(401);
+        assert_eq!(client.post("introspect_token", &[("token", &tokens.access)]).await.json(), json!({ "active": false }));
+        // One of the same address is another.
+        register(&app, &uri, json!({})).await;
+        expect_refusal(&refresh(&client, token, "").await, 400, "invalid_grant");
+        expect_refusal(&exchange(&client, &unspent, "").await, 400, "invalid_grant");
     }
-    expect_target_refused(&ask(&browser, &client, "all", MCP).await);
-    expect_wrong_resource(&client.holder(&tokens.access).whoami().await);
-    // Nothing was spent.
-    register(&app, MCP, json!({})).await;
-    refresh(&client, token, "").await.expect_status(200);
-    exchange(&client, &unspent, "").await.expect_status(200);
+    // What is for the API goes on.
+    client.holder(&other.access).whoami().await.expect_status(200);
+    refresh(&client, other.refresh.as_deref().expect("a refresh token"), "").await.expect_status(200);
 }
 
 async fn a_consent_holds_for_one_resource(app: TestApp) {
