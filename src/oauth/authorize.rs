@@ -4,6 +4,8 @@
 //! request (errors go to the client); who is logged in; what they allowed before; the consent page.
 //! Knows sessions only: an API key is not a login.
 
+use serde::{Deserialize, Serialize};
+
 use super::asking::{self, Asking, Hinted};
 use super::client_documents::{self, NeedDocument};
 use super::error::{ErrorCode, ProtocolError, Stop};
@@ -15,6 +17,7 @@ use crate::auth::Caller;
 use crate::cx::{Cx, Env};
 use crate::domain::Instant;
 use crate::domain::Scope;
+use crate::domain::claims::ClaimsRequest;
 use crate::domain::client::Client;
 use crate::domain::grant::{AuthorizationCode, CodeState};
 use crate::domain::resource::path_below;
@@ -156,15 +159,16 @@ pub fn approve(cx: &mut Cx, request: &AuthorizeRequest, visitor: &Visitor) -> Re
 /// # Errors
 /// [`AppError`] for faults only.
 pub fn decide(cx: &mut Cx, visitor: &Visitor, decision: &Decision) -> Result<AuthorizeOutcome, AppError> {
-    let Some(parameters) = authorization_requests::consume_request(cx.conn, cx.now, &decision.pending_id, &visitor.session_id)? else {
+    let kept = authorization_requests::consume_request(cx.conn, cx.now, &decision.pending_id, &visitor.session_id)?;
+    // One that an older version kept counts as expired.
+    let Some(Shown { params, said }) = kept.and_then(|kept| serde_json::from_str(&kept).ok()) else {
         let text = "This page has expired or was already answered. Go back to the app and start again.";
         return Ok(AuthorizeOutcome::Refuse(ProtocolError::invalid_request(text)));
     };
-    let params: Params = serde_json::from_str(&parameters).map_err(AppError::internal)?;
     // Who it is was settled before the page was shown, and the page is used up now.
     let request = AuthorizeRequest { params, ip: decision.ip.clone(), gathered: true, hinted: Hinted::Nobody };
     // Checked anew: the client may have changed since the page was shown.
-    let consent = if decision.allow { Consent::Allowed } else { Consent::Denied };
+    let consent = if decision.allow { Consent::Allowed(&said) } else { Consent::Denied };
     run(cx, &request, Some(visitor), consent)
 }
 
@@ -177,17 +181,53 @@ pub struct Decision {
     pub ip: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Consent {
+/// A request whose consent page was shown, as it is kept until that is answered.
+#[derive(Serialize, Deserialize)]
+struct Shown {
+    params: Params,
+    said: Said,
+}
+
+/// What a consent page said and would grant. Allow is an answer to this and to nothing else: a client may change, or
+/// describe itself anew, while its page is open.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Said {
+    scope: String,
+    claims: Option<String>,
+    resource: Option<String>,
+    redirect_uri: String,
+    app_name: String,
+    verified: bool,
+    described_at: Option<String>,
+    legacy_no_pkce: bool,
+}
+
+impl Said {
+    fn of(bound: &Bound, asking: &Asking) -> Self {
+        Self {
+            scope: asking.scope.to_string(),
+            claims: asking.claims.as_ref().map(ClaimsRequest::to_text),
+            resource: asking.target.key().map(str::to_owned),
+            redirect_uri: bound.redirect_uri.clone(),
+            app_name: bound.client.app_name.clone(),
+            verified: bound.client.verified,
+            described_at: bound.described_at.clone(),
+            legacy_no_pkce: bound.client.legacy_no_pkce,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Consent<'a> {
     Ask,
     /// Sent along with the request, so whether the login is recent enough was not looked at before.
     Sent,
-    /// Given and refused on a page that was shown only after that was looked at.
-    Allowed,
+    /// Given to what a page said, and refused on one; it was shown only after that was looked at.
+    Allowed(&'a Said),
     Denied,
 }
 
-fn run(cx: &mut Cx, request: &AuthorizeRequest, visitor: Option<&Visitor>, consent: Consent) -> Result<AuthorizeOutcome, AppError> {
+fn run(cx: &mut Cx, request: &AuthorizeRequest, visitor: Option<&Visitor>, consent: Consent<'_>) -> Result<AuthorizeOutcome, AppError> {
     if !request.gathered {
         match client_documents::need(cx, &request.params) {
             Ok(None) => {}
@@ -250,7 +290,7 @@ fn answer(
     request: &AuthorizeRequest,
     bound: &Bound,
     visitor: Option<&Visitor>,
-    consent: Consent,
+    consent: Consent<'_>,
 ) -> Result<AuthorizeOutcome, Stop> {
     let target = resource::wanted(cx, &request.params)?.unwrap_or(Target::Api);
     let asking = asking::read(&bound.client, &bound.redirect_uri, &request.params, target, &request.hinted)?;
@@ -274,12 +314,13 @@ fn answer(
             audit::record(cx, request.ip.as_deref(), &event)?;
             Err(ProtocolError::new(ErrorCode::AccessDenied, "The user denied the request.").into())
         }
-        Consent::Sent | Consent::Allowed => {
+        Consent::Allowed(said) if *said != Said::of(bound, &asking) => ask(cx, request, bound, &asking, &Scope::default(), visitor),
+        Consent::Sent | Consent::Allowed(_) => {
             remember(cx, request, bound, &asking, caller)?;
             issue(cx, bound, asking, visitor)
         }
         Consent::Ask => {
-            let known = consents::find_scope(cx.conn, caller.name(), &bound.client.client_id, asking.target.key())?.unwrap_or_default();
+            let known = consents::hold_scope(cx.conn, caller.name(), &bound.client.client_id, asking.target.key())?.unwrap_or_default();
             // A System Manager may trust an app for everybody, but not with what only Administrator has.
             let trusted = bound.client.skip_authorization && !caller.is_administrator();
             let shown = asking.shown();
@@ -367,11 +408,12 @@ fn ask(
     known: &Scope,
     visitor: &Visitor,
 ) -> Result<AuthorizeOutcome, Stop> {
+    // The hint was looked at by now, and tells more about a user than should lie about.
+    let shown_request = Shown { params: request.params.only(&KNOWN).without(ID_TOKEN_HINT), said: Said::of(bound, asking) };
     let pending = PendingRequest {
         id: mint::name(26),
         session_id: visitor.session_id.clone(),
-        // The hint was looked at by now, and tells more about a user than should lie about.
-        parameters: serde_json::to_string(&request.params.only(&KNOWN).without(ID_TOKEN_HINT)).map_err(AppError::internal)?,
+        parameters: serde_json::to_string(&shown_request).map_err(AppError::internal)?,
         created: cx.now,
         expires_at: cx.now.plus(cx.env.config.oauth.consent()),
     };

@@ -138,9 +138,10 @@ pub fn delete_bearer_token(cx: &mut Cx, id: &str) -> Result<(), AppError> {
 /// # Errors
 /// [`AppError`] from the database.
 pub fn withdraw(cx: &mut Cx, user: &str, client_id: &str, ip: Option<&str>) -> Result<bool, AppError> {
+    // First: a silent login that goes by it now is waited for, and what it began ends below.
+    let consent = consents::revoke_consent(cx.conn, user, client_id)?;
     let codes = codes::burn_unspent(cx.conn, cx.now, Some(user), Some(client_id))?;
     let grants = grants::revoke_of_user_and_client(cx.conn, cx.now, user, client_id)?;
-    let consent = consents::revoke_consent(cx.conn, user, client_id)?;
     if codes + grants == 0 && !consent {
         return Ok(false);
     }

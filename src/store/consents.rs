@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Text, Timestamp};
 
 use super::schema::oauth_consents;
-use super::{Conn, StoreError};
+use super::{Conn, StoreError, dialect};
 use crate::domain::{Instant, Scope};
 
 /// How the table writes a resource: a primary key has no NULL.
@@ -21,6 +21,23 @@ pub fn find_scope(conn: &mut Conn, user: &str, client_id: &str, resource: Option
     let text: Option<String> =
         oauth_consents::table.find((user, client_id, key(resource))).select(oauth_consents::scopes).get_result(conn).optional()?;
     text.map(|text| Scope::parse(&text).map_err(StoreError::corrupt)).transpose()
+}
+
+/// [`find_scope`] for who acts on the answer: until the transaction ends nobody takes it back.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn hold_scope(conn: &mut Conn, user: &str, client_id: &str, resource: Option<&str>) -> Result<Option<Scope>, StoreError> {
+    #[derive(QueryableByName)]
+    struct Held {
+        #[diesel(sql_type = Text)]
+        scopes: String,
+    }
+    let lock = dialect::shared(conn);
+    let sql = format!("SELECT scopes FROM oauth_consents WHERE user_name = $1 AND client_id = $2 AND resource = $3{lock}");
+    let query = diesel::sql_query(sql).bind::<Text, _>(user).bind::<Text, _>(client_id).bind::<Text, _>(key(resource));
+    let held: Option<Held> = query.get_result(conn).optional()?;
+    held.map(|held| Scope::parse(&held.scopes).map_err(StoreError::corrupt)).transpose()
 }
 
 /// Remembers what a user allows a client at a resource from now on.

@@ -199,6 +199,14 @@ pub(super) fn locked(conn: &Conn) -> &'static str {
     }
 }
 
+/// Keeps a row from being changed or removed by others until the transaction ends, though not from being held like this by others too.
+pub(super) fn shared(conn: &Conn) -> &'static str {
+    match conn {
+        Conn::Sqlite(_) => "",
+        Conn::Postgres(_) => " FOR SHARE",
+    }
+}
+
 /// Of two spellings of an expression, the one for this database.
 pub(super) fn pick<'a>(conn: &Conn, sqlite: &'a str, postgres: &'a str) -> &'a str {
     match conn {

@@ -24,6 +24,7 @@ both_databases!(
     two_tabs_that_refresh_together_both_go_on_and_a_late_reuse_ends_the_family,
     a_revocation_raced_by_lookups_leaves_no_cached_credential_valid,
     grants_ended_while_a_code_is_exchanged_do_not_come_back,
+    a_silent_login_beside_a_withdrawal_leaves_nothing_behind,
 );
 
 const SCOPE: &str = "all openid";
@@ -286,5 +287,25 @@ async fn grants_ended_while_a_code_is_exchanged_do_not_come_back(app: TestApp) {
         client.refresh(pair.refresh.as_deref().expect("a refresh token")).await.expect_status(400);
     } else {
         assert_eq!(exchanged.error().as_deref(), Some("invalid_grant"));
+    }
+}
+
+/// An app that logs in silently while its user shows it out: whichever is first, no login outlives the withdrawal.
+async fn a_silent_login_beside_a_withdrawal_leaves_nothing_behind(app: TestApp) {
+    let browser = app.user("amina@example.com").await.cookie().await;
+    let client = app.client(json!({})).await;
+    for _ in 0..25 {
+        client.log_in(&browser, SCOPE).await;
+        let page = browser.get("/me/apps").header("accept", "text/html").send().await.expect_status(200).text();
+        let token = crate::oauth::hidden_field(&page, "csrf_token");
+        let form = [("client_id", client.id.as_str()), ("csrf_token", token.as_str())];
+        let withdrawal = browser.post("/me/apps").form(&form).header("origin", &app.url).send();
+        let (silent, withdrawn) = tokio::join!(client.authorize(&browser, SCOPE), withdrawal);
+        assert!(withdrawn.status < 400, "{}", withdrawn.text());
+        if silent.status == 302 {
+            let code = silent.location_parameter("code").expect("a code");
+            client.exchange(&code).await.expect_status(400);
+        }
+        client.authorize(&browser, SCOPE).await.expect_status(200);
     }
 }

@@ -11,6 +11,7 @@ both_databases!(
     deny_is_told_to_the_client_and_not_remembered,
     a_page_is_answered_once_and_only_in_the_session_that_was_shown_it,
     a_page_expires,
+    allow_is_for_what_the_page_said_and_nothing_else,
     a_link_to_approve_never_allows_anything,
     approve_by_post_with_a_csrf_token_allows,
     consent_without_its_csrf_token_or_from_elsewhere_is_refused,
@@ -253,4 +254,26 @@ async fn what_is_new_is_shown_apart_from_what_was_allowed_before(app: TestApp) {
     let again = but(ordinary(&client, &challenge, "openid read:todo"), &[("prompt", "consent")]);
     let page = authorize(&browser, &again).await.expect_status(200).text();
     assert!(page.contains("It would be able to") && page.contains("type ToDo") && !page.contains("allowed it before"), "{page}");
+}
+
+async fn allow_is_for_what_the_page_said_and_nothing_else(app: TestApp) {
+    let (browser, client) = scene_with(&app, json!({"skip_authorization": 0, "scopes": "openid"})).await;
+    let (administrator, record) = (app.administrator().await, format!("/api/resource/OAuth%20Client/{}", client.id));
+    let challenge = TestClient::challenge();
+    // Without a scope it asks for whatever it has registered by then.
+    let asked = but(ordinary(&client, &challenge, "openid"), &[("scope", "")]);
+    for change in [json!({"scopes": "openid all admin:credentials"}), json!({"app_name": "Somebody Else"}), json!({"verified": 0})] {
+        let page = authorize(&browser, &asked).await.expect_status(200);
+        administrator.put(&record).json(&change).send().await.expect_status(200);
+        let again = decide(&app, &browser, &page, "allow").await.expect_status(200);
+        assert!(again.header("location").is_none(), "{change}");
+        assert!(again.text().contains(if change.get("scopes").is_some() { "API keys" } else { "Allow" }), "{}", again.text());
+        let allowed = decide(&app, &browser, &again, "allow").await.expect_status(302);
+        let tokens = client.exchange(&allowed.location_parameter("code").expect("a code")).await.expect_status(200);
+        assert_eq!(tokens.json()["scope"], "openid all admin:credentials");
+    }
+    // What changes nothing of what it says asks nothing again.
+    let page = authorize(&browser, &asked).await.expect_status(200);
+    administrator.put(&record).json(&json!({"policy_uri": "https://app.example.com/privacy"})).send().await.expect_status(200);
+    decide(&app, &browser, &page, "allow").await.expect_status(302);
 }
