@@ -46,13 +46,6 @@ pub struct NeedDocument {
     pub copy_will_do: bool,
 }
 
-impl NeedDocument {
-    /// The host that is asked.
-    pub fn host(&self) -> String {
-        host_of(&self.url).unwrap_or_default()
-    }
-}
-
 /// What came, read and checked.
 #[derive(Clone, Debug)]
 pub enum Brought {

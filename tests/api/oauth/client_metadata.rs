@@ -10,6 +10,7 @@ use ostiary::domain::Scope;
 use ostiary::domain::client::SigningAlgorithm;
 use ostiary::oauth::clients::{self, ClientKind};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use super::private_key_jwt::{JWT_BEARER, Key, claims, key_set};
 use super::{REDIRECT_URI, authorize, but, expect_refusal, ordinary};
@@ -30,6 +31,7 @@ both_databases!(
     nothing_is_fetched_for_a_request_that_is_wrong_anyway,
     while_it_is_switched_off_such_an_app_is_unknown_and_nothing_is_fetched,
     fetches_are_limited_and_those_who_are_known_stay_in,
+    the_users_of_a_new_app_cost_its_host_one_fetch,
     an_administrator_sees_vouches_for_and_removes_such_an_app,
     a_url_that_an_administrator_registered_is_never_fetched,
     requests_at_once_make_one_client,
@@ -454,6 +456,30 @@ async fn fetches_are_limited_and_those_who_are_known_stay_in(setup: Setup) {
     app.advance(Duration::from_secs(601));
     ask(&browser, &known).await.expect_status(200);
     assert_eq!(host.requests(), 3);
+}
+
+async fn the_users_of_a_new_app_cost_its_host_one_fetch(setup: Setup) {
+    let host = WebHost::start();
+    let setup = setup.configure(|config| {
+        open(config, &host);
+        config.limits.scale = 1.0;
+        config.limits.quotas.insert("fetch_metadata".to_owned(), QuotaConfig { count: 2, seconds: 3600 });
+        config.server.trusted_proxies = vec!["127.0.0.1/32".parse().expect("a network")];
+    });
+    let app = setup.start().await;
+    let client = publish(&app, &host, "/client.json", |_| {});
+    host.serve("/client.json", Answer::json(&description(&client.id)).after(Duration::from_millis(1500)));
+    let mut asking = JoinSet::new();
+    for number in 0..10 {
+        let request = app.browser().get(&format!("{}.authorize", super::OAUTH));
+        let request = request.query(&ordinary(&client, &TestClient::challenge(), "openid"));
+        let request = request.header("x-forwarded-for", &format!("198.51.100.{number}")).header("accept", "text/html");
+        asking.spawn(request.send());
+    }
+    for reply in asking.join_all().await {
+        assert!(reply.expect_status(302).header("location").is_some_and(|location| location.starts_with("/login")));
+    }
+    assert_eq!(host.requests(), 1);
 }
 
 async fn an_administrator_sees_vouches_for_and_removes_such_an_app(setup: Setup) {
