@@ -29,6 +29,7 @@ both_databases!(
     a_client_id_that_is_no_proper_url_is_refused_without_a_fetch,
     nothing_inside_is_ever_connected_to,
     nothing_is_fetched_for_a_request_that_is_wrong_anyway,
+    an_app_that_is_known_hears_what_is_wrong_with_its_requests,
     while_it_is_switched_off_such_an_app_is_unknown_and_nothing_is_fetched,
     fetches_are_limited_and_those_who_are_known_stay_in,
     the_users_of_a_new_app_cost_its_host_one_fetch,
@@ -382,26 +383,62 @@ async fn nothing_is_fetched_for_a_request_that_is_wrong_anyway(setup: Setup) {
     let client = publish(&app, &host, "/client.json", |_| {});
     let browser = amina(&app).await;
     let challenge = TestClient::challenge();
-    for change in [
-        ("redirect_uri", ""),
-        ("redirect_uri", "/callback"),
-        ("redirect_uri", "http://app.example.com/callback"),
-        ("response_type", ""),
-        ("response_type", "token"),
-        ("response_mode", "fragment"),
-        ("scope", "a\"b"),
-        ("code_challenge", "short"),
-        ("code_challenge_method", "plain"),
-        ("prompt", "everything"),
-        ("max_age", "soon"),
-        ("resource", "https://elsewhere.example"),
-        ("request", "x"),
-    ] {
+    for change in [&[("redirect_uri", "")], &WRONG_ADDRESSES[..], &WRONG[..]].concat() {
         authorize(&browser, &but(ordinary(&client, &challenge, "openid"), &[change])).await.expect_status(400);
     }
     assert_eq!(host.connections(), 0);
     ask(&browser, &client).await.expect_status(200);
     assert_eq!(host.connections(), 1);
+}
+
+/// Where no answer may go.
+const WRONG_ADDRESSES: [(&str, &str); 2] = [("redirect_uri", "/callback"), ("redirect_uri", "http://app.example.com/callback")];
+/// Wrong whoever asks.
+const WRONG: [(&str, &str); 10] = [
+    ("response_type", ""),
+    ("response_type", "token"),
+    ("response_mode", "fragment"),
+    ("scope", "a\"b"),
+    ("code_challenge", "short"),
+    ("code_challenge_method", "plain"),
+    ("prompt", "everything"),
+    ("max_age", "soon"),
+    ("resource", "https://elsewhere.example"),
+    ("request", "x"),
+];
+
+async fn an_app_that_is_known_hears_what_is_wrong_with_its_requests(setup: Setup) {
+    let host = WebHost::start();
+    let app = site(setup, &host).await;
+    let client = publish(&app, &host, "/client.json", |_| {});
+    let browser = amina(&app).await;
+    let challenge = TestClient::challenge();
+    ask(&browser, &client).await.expect_status(200);
+    let wrong = async |change| authorize(&browser, &but(ordinary(&client, &challenge, "openid"), &[change])).await;
+    // First while the copy is good, then when it would be fetched anew.
+    for _ in 0..2 {
+        for change in WRONG {
+            let answer = wrong(change).await.expect_status(302);
+            assert!(answer.header("location").is_some_and(|location| location.starts_with(REDIRECT_URI)), "{change:?}");
+            assert!(answer.location_parameter("error").is_some(), "{change:?}");
+            assert_eq!(answer.location_parameter("state").as_deref(), Some("a state"), "{change:?}");
+        }
+        for change in WRONG_ADDRESSES {
+            wrong(change).await.expect_status(400);
+        }
+        app.advance(Duration::from_secs(601));
+    }
+    assert_eq!(host.requests(), 1);
+    // What is right by the old copy only is not answered by it.
+    publish(&app, &host, "/client.json", |document| document["redirect_uris"] = json!(["https://new.example.com/"]));
+    let page = wrong(("redirect_uri", "")).await;
+    assert_eq!(host.requests(), 2);
+    assert!(page.expect_status(200).text().contains("new.example.com"));
+    app.advance(Duration::from_secs(601));
+    // What is wrong by it only may be right by now.
+    publish(&app, &host, "/client.json", |_| {});
+    ask(&browser, &client).await.expect_status(200);
+    assert_eq!(host.requests(), 3);
 }
 
 async fn while_it_is_switched_off_such_an_app_is_unknown_and_nothing_is_fetched(setup: Setup) {
