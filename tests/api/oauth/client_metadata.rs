@@ -9,6 +9,7 @@ use ostiary::cx::Cx;
 use ostiary::domain::Scope;
 use ostiary::domain::client::SigningAlgorithm;
 use ostiary::oauth::clients::{self, ClientKind};
+use ostiary::store::consents;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -37,6 +38,7 @@ both_databases!(
     a_url_that_an_administrator_registered_is_never_fetched,
     requests_at_once_make_one_client,
     what_nobody_uses_is_forgotten_after_a_day,
+    what_somebody_allows_just_then_is_not_forgotten,
     it_gets_no_more_than_an_app_that_registers_itself,
     an_app_with_a_key_of_its_own_proves_who_it_is,
     pages_of_such_an_app_may_call_the_token_endpoint_once_it_is_known,
@@ -606,19 +608,67 @@ async fn what_nobody_uses_is_forgotten_after_a_day(setup: Setup) {
     let administrator = app.administrator().await;
     let change = json!({"allowed_roles": [{"role": "System Manager"}]});
     administrator.put(&record(&blocked)).json(&change).send().await.expect_status(200);
-    let round = || {
-        let (db, env) = (app.db().clone(), Arc::clone(app.env()));
-        async move { tokio::task::spawn_blocking(move || ostiary::background::purge_all(&db, &env)).await.expect("no panic") }
+    let moved = publish(&app, &host, "/moved.json", |document| document["redirect_uris"] = json!(["https://gone.example.com/"]));
+    let challenge = TestClient::challenge();
+    let there = but(ordinary(&moved, &challenge, "openid"), &[("redirect_uri", "https://gone.example.com/")]);
+    authorize(&browser, &there).await.expect_status(200);
+    let may_call = async || {
+        let request = app.anonymous().post(&format!("{}.get_token", super::OAUTH)).header("origin", "https://gone.example.com");
+        request.send().await.header("access-control-allow-origin").is_some()
     };
     app.advance(Duration::from_secs(23 * 3600));
-    round().await;
+    purge(&app).await;
     administrator.get(&record(&unused)).send().await.expect_status(200);
+    // It is known at the token endpoint too, and its pages may call that.
+    expect_refusal(&unused.exchange("no-code").await, 400, "invalid_grant");
+    assert!(may_call().await);
     app.advance(Duration::from_secs(2 * 3600));
-    round().await;
-    administrator.get(&record(&unused)).send().await.expect_status(404);
+    purge(&app).await;
+    for gone in [&unused, &moved] {
+        administrator.get(&record(gone)).send().await.expect_status(404);
+    }
+    expect_refusal(&unused.exchange("no-code").await, 401, "invalid_client");
+    assert!(!may_call().await);
     for kept in [&used, &blocked] {
         administrator.get(&record(kept)).send().await.expect_status(200);
     }
+}
+
+/// One round of what is done in the background.
+async fn purge(app: &TestApp) {
+    let (db, env) = (app.db().clone(), Arc::clone(app.env()));
+    tokio::task::spawn_blocking(move || ostiary::background::purge_all(&db, &env)).await.expect("no panic");
+}
+
+async fn what_somebody_allows_just_then_is_not_forgotten(setup: Setup) {
+    let host = WebHost::start();
+    let app = site(setup, &host).await;
+    let client = publish(&app, &host, "/client.json", |_| {});
+    ask(&amina(&app).await, &client).await.expect_status(200);
+    app.advance(Duration::from_secs(25 * 3600));
+    // A consent that is written and not committed yet when the purge looks.
+    let (db, env, id) = (app.db().clone(), Arc::clone(app.env()), client.id.clone());
+    let (written, commit) = (std::sync::mpsc::channel(), std::sync::mpsc::channel());
+    let (tell, wait) = (written.0, commit.1);
+    let consent = tokio::task::spawn_blocking(move || {
+        db.write_blocking("allow", move |conn, _| {
+            let scope = Scope::parse("openid").expect("a scope");
+            consents::replace_scope(conn, env.clock.now(), "amina@example.com", &id, None, &scope)?;
+            tell.send(()).expect("somebody waits");
+            wait.recv().expect("told");
+            Ok(())
+        })
+    });
+    tokio::task::spawn_blocking(move || written.1.recv()).await.expect("no panic").expect("written");
+    let (_, ()) = tokio::join!(
+        async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            commit.0.send(()).expect("somebody waits");
+        },
+        purge(&app)
+    );
+    consent.await.expect("no panic").expect("committed");
+    app.administrator().await.get(&record(&client)).send().await.expect_status(200);
 }
 
 async fn it_gets_no_more_than_an_app_that_registers_itself(setup: Setup) {
