@@ -8,7 +8,7 @@ use crate::config::OAuthConfig;
 use crate::cx::Env;
 use crate::domain::Instant;
 use crate::error::AppError;
-use crate::store::{self, Conn, Db, StoreError};
+use crate::store::{self, Conn, Db, Effects, StoreError};
 
 /// Rows that one batch removes at most, so that no writer waits long.
 const BATCH: i64 = 500;
@@ -25,27 +25,29 @@ const KEEP_UNUSED_CLIENTS: Duration = Duration::from_secs(24 * 3600);
 const KEEP_AUDIT: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// One kind of row to remove: deletes a batch, says how many.
-type Purge = fn(&mut Conn, Instant, &OAuthConfig) -> Result<usize, StoreError>;
+type Purge = fn(&mut Conn, &mut Effects, Instant, &OAuthConfig) -> Result<usize, StoreError>;
 
 /// Everything that expires. Grants go after their tokens, and a token's row stays for a while after
 /// its end, so that what a replayed code bought is still found.
 const PURGES: [(&str, Purge); 12] = [
-    ("purge sessions", |conn, now, _| store::sessions::purge_expired(conn, now, BATCH)),
-    ("purge pending requests", |conn, now, _| store::authorization_requests::purge_expired(conn, now, BATCH)),
-    ("purge codes", |conn, now, _| store::codes::purge_made_before(conn, now.minus(KEEP_SPENT), BATCH)),
-    ("purge access tokens", |conn, now, oauth| {
+    ("purge sessions", |conn, _, now, _| store::sessions::purge_expired(conn, now, BATCH)),
+    ("purge pending requests", |conn, _, now, _| store::authorization_requests::purge_expired(conn, now, BATCH)),
+    ("purge codes", |conn, _, now, _| store::codes::purge_made_before(conn, now.minus(KEEP_SPENT), BATCH)),
+    ("purge access tokens", |conn, _, now, oauth| {
         store::tokens::purge_access(conn, now.minus(KEEP_SPENT), now.minus(KEEP_SPENT + oauth.access_token()), BATCH)
     }),
-    ("purge refresh tokens", |conn, now, oauth| {
+    ("purge refresh tokens", |conn, _, now, oauth| {
         store::tokens::purge_refresh(conn, now.minus(KEEP_SPENT), now.minus(KEEP_SPENT + oauth.refresh_idle()), BATCH)
     }),
-    ("purge grants", |conn, now, _| store::grants::purge_expired(conn, now.minus(KEEP_SPENT), BATCH)),
-    ("purge client documents", |conn, now, _| store::client_documents::purge_unused(conn, now.minus(KEEP_UNUSED_CLIENTS), BATCH)),
-    ("purge client secrets", |conn, now, _| store::clients::purge_secrets(conn, now, BATCH)),
-    ("purge assertions", |conn, now, _| store::assertions::purge_expired(conn, now, BATCH)),
-    ("purge signing keys", |conn, now, oauth| store::signing_keys::purge_retired(conn, now.minus(KEEP_KEYS.max(oauth.access_token())))),
-    ("purge epochs", |conn, now, _| store::epochs::purge_before(conn, now.minus(Duration::from_secs(3600)))),
-    ("purge audit", |conn, now, _| store::audit::purge_before(conn, now.minus(KEEP_AUDIT))),
+    ("purge grants", |conn, _, now, _| store::grants::purge_expired(conn, now.minus(KEEP_SPENT), BATCH)),
+    ("purge client documents", |conn, effects, now, _| {
+        store::client_documents::purge_unused(conn, effects, now, now.minus(KEEP_UNUSED_CLIENTS), BATCH)
+    }),
+    ("purge client secrets", |conn, _, now, _| store::clients::purge_secrets(conn, now, BATCH)),
+    ("purge assertions", |conn, _, now, _| store::assertions::purge_expired(conn, now, BATCH)),
+    ("purge signing keys", |conn, _, now, oauth| store::signing_keys::purge_retired(conn, now.minus(KEEP_KEYS.max(oauth.access_token())))),
+    ("purge epochs", |conn, _, now, _| store::epochs::purge_before(conn, now.minus(Duration::from_secs(3600)))),
+    ("purge audit", |conn, _, now, _| store::audit::purge_before(conn, now.minus(KEEP_AUDIT))),
 ];
 
 /// What is done for the signing keys, which belong to another room.
@@ -94,7 +96,7 @@ pub fn purge_all(db: &Db, env: &Env) {
     for (name, purge) in PURGES {
         loop {
             let oauth = env.config.oauth.clone();
-            match db.write_blocking(name, move |conn, _| purge(conn, now, &oauth).map_err(AppError::from)) {
+            match db.write_blocking(name, move |conn, effects| purge(conn, effects, now, &oauth).map_err(AppError::from)) {
                 Ok(removed) if i64::try_from(removed).is_ok_and(|removed| removed >= BATCH) => {}
                 Ok(_) => break,
                 Err(error) => {

@@ -21,7 +21,7 @@ pub enum Limit {
     Revoke,
     /// Client registrations, per address.
     Register,
-    /// Descriptions of clients that are fetched, per address that asks, and per host that is asked; key sets per host.
+    /// Fetches of what clients publish, per host that is asked; descriptions also per address that asks for them.
     FetchMetadata,
     /// Every request, per caller or address.
     Request,

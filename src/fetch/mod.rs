@@ -5,8 +5,8 @@
 //! connection goes to exactly what was checked, three seconds for everything, few bytes, JSON only. The port is
 //! free: TLS with a certificate of the host must be spoken there, which no other service does by accident.
 //!
-//! Knows neither the database nor who asks; limits per caller come before it. To fetch something new, call
-//! [`Fetcher::get`] with a size of its own.
+//! Knows neither the database nor who asks: limits per caller come before it, and who is asked how often is for the
+//! `permit` of [`Fetcher::get`] to say. To fetch something new, call that with a size of its own.
 
 mod address;
 mod freshness;
@@ -121,6 +121,14 @@ struct Errand {
 
 type Outcome = Result<Fetched, FetchError>;
 
+/// The host that a URL leads to, by which fetches are counted: without the port, in lower case and without the dot that
+/// a name may end with. Empty if it has none.
+pub fn host(url: &str) -> String {
+    let url = Url::parse(url).ok();
+    let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
+    host.strip_suffix('.').unwrap_or(host).to_owned()
+}
+
 /// Fetches.
 pub struct Fetcher {
     rules: Arc<Rules>,
@@ -162,17 +170,33 @@ impl Fetcher {
 
     /// Fetches a JSON document of at most `most` bytes. `known` describes the copy that the caller has, if any.
     /// Callers that ask for the same at once wait for one fetch; a failure is the answer for another half minute.
+    /// Whoever starts a fetch must have its `permit`; who waits for another's, or hears of a failure, is not asked for it.
     ///
     /// # Errors
-    /// [`FetchError`]; nothing was connected to for [`FetchError::Url`] and [`FetchError::Forbidden`].
-    pub async fn get(&self, url: &str, most: usize, known: Option<&Validators>) -> Outcome {
-        let errand = Errand { url: self.check(url)?, most, known: known.cloned().unwrap_or_default() };
+    /// Inside [`FetchError`]; nothing was connected to for [`FetchError::Url`] and [`FetchError::Forbidden`]. Outside the
+    /// refusal of `permit`, after which nothing was connected to either.
+    pub async fn get<E>(
+        &self,
+        url: &str,
+        most: usize,
+        known: Option<&Validators>,
+        permit: impl FnOnce() -> Result<(), E>,
+    ) -> Result<Outcome, E> {
+        let url = match self.check(url) {
+            Ok(url) => url,
+            Err(error) => return Ok(Err(error)),
+        };
+        let errand = Errand { url, most, known: known.cloned().unwrap_or_default() };
         if let Some(error) = self.failed.get(&errand) {
-            return Err(error);
+            return Ok(Err(error));
         }
         let flight = self.board(&errand);
-        // Whoever asked first runs it; if that one goes away, the next takes over.
-        flight.get_or_init(|| self.run(&errand)).await.clone()
+        // Whoever asked first runs it; if that one goes away or may not, the next takes over.
+        let run = async || {
+            permit()?;
+            Ok(self.run(&errand).await)
+        };
+        flight.get_or_try_init(run).await.cloned()
     }
 
     /// The URL, if it is one that may be fetched. Names are checked when they are resolved.
@@ -366,11 +390,21 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let fetcher = Fetcher::new(&FetchConfig::default()).expect("the defaults can be used");
-            let get = || fetcher.get("https://localhost/client.json", MAX_METADATA, None);
+            let get = || fetcher.get("https://localhost/client.json", MAX_METADATA, None, || Ok::<(), ()>(()));
             let places = fetcher.places.acquire_many(u32::try_from(PLACES).expect("a few")).await.expect("never closed");
-            assert_eq!(get().await, Err(FetchError::Busy));
+            assert_eq!(get().await, Ok(Err(FetchError::Busy)));
             drop(places);
-            assert!(matches!(get().await, Err(FetchError::Forbidden(_))));
+            assert!(matches!(get().await, Ok(Err(FetchError::Forbidden(_)))));
         });
+    }
+
+    #[test]
+    fn a_host_is_one_whatever_the_port_and_the_spelling() {
+        for url in ["https://app.example/a", "https://App.Example:8443/b", "https://app.example./", "https://user@app.example.:1/"] {
+            assert_eq!(host(url), "app.example", "{url}");
+        }
+        assert_eq!(host("https://[::1]:8443/"), "[::1]");
+        assert_ne!(host("https://www.app.example/"), host("https://app.example/"));
+        assert_eq!(host("app.example"), "");
     }
 }

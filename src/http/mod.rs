@@ -1,20 +1,17 @@
 //! HTTP plumbing: what every door needs and no flow may know.
 //!
 //! [`state::State`] is what handlers share and how they reach the flows; [`extract`] turns a request
-//! into plain facts; [`body`] and [`params`] read bodies within bounds; [`login`] and [`gate`] check passwords; `client_metadata`,
-//! `gather` and `key_sets` gather what clients publish and prove; [`respond`] builds answers; [`cors`] and
-//! [`cookies`] say what browsers may see; [`request_log`] writes the one line per request.
+//! into plain facts; [`body`] and [`params`] read bodies within bounds; [`login`] and [`gate`] check passwords; `gather`
+//! finds out what clients publish and prove; [`respond`] builds answers; [`cors`] and [`cookies`] say what browsers may see; [`request_log`] writes the one line per request.
 
 pub mod arrival;
 pub mod body;
-mod client_metadata;
 pub mod cookies;
 pub mod cors;
 pub mod extract;
 pub mod gate;
 mod gather;
 pub mod health;
-mod key_sets;
 pub mod login;
 pub mod oauth;
 pub mod params;

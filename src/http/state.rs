@@ -29,7 +29,7 @@ pub struct State {
     /// For what clients publish, in the stage before a flow.
     pub fetcher: Fetcher,
     pub workers: Workers,
-    pub(super) key_sets: super::key_sets::KeySets,
+    pub(super) key_sets: super::gather::KeySets,
     pub(super) public_client_origins: super::cors::PublicClientOrigins,
 }
 
@@ -41,7 +41,7 @@ impl State {
         let lockout = Lockout::new(|limit| Limits::quota(&env.config.limits, limit));
         let gate = PasswordGate::new(env.config.security.password_checks, Duration::from_secs(env.config.security.password_wait));
         let workers = Workers::default();
-        let key_sets = super::key_sets::KeySets::default();
+        let key_sets = super::gather::KeySets::default();
         Self { env, db, credentials, introspections, lockout, gate, fetcher, workers, key_sets, public_client_origins: Default::default() }
     }
 

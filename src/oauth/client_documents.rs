@@ -46,13 +46,6 @@ pub struct NeedDocument {
     pub copy_will_do: bool,
 }
 
-impl NeedDocument {
-    /// The host that is asked.
-    pub fn host(&self) -> String {
-        host_of(&self.url).unwrap_or_default()
-    }
-}
-
 /// What came, read and checked.
 #[derive(Clone, Debug)]
 pub enum Brought {
@@ -77,7 +70,8 @@ pub(super) fn describes_itself(cx: &mut Cx, client_id: &str) -> Result<bool, App
 }
 
 /// What must be fetched before a request can be answered, if anything. Whatever else is wrong with the request is said
-/// first, so that nothing is fetched for it.
+/// first, so that nothing is fetched for it: here where the client is not known yet, else by the client that is kept,
+/// which hears of it at the address it registered.
 pub(super) fn need(cx: &mut Cx, params: &Params) -> Result<Option<NeedDocument>, Stop> {
     let Some(client_id) = params.get("client_id")?.filter(|id| id.starts_with(SCHEME)) else { return Ok(None) };
     if !cx.env.config.oauth.client_metadata_documents {
@@ -90,7 +84,17 @@ pub(super) fn need(cx: &mut Cx, params: &Params) -> Result<Option<NeedDocument>,
         return Ok(None);
     }
     check_url(client_id).map_err(|reason| ProtocolError::invalid_request(format!("Invalid client_id: a URL {reason}.")))?;
-    check_request(cx, params)?;
+    match (check_request(cx, params, unknown(params)), &copy) {
+        (Ok(()), _) => {}
+        (Err(Stop::Refused(_)), Some(_)) => {
+            // One that is right by what is kept, as where the address is left out, is not answered by an old copy.
+            let kept = rows::find_client(cx.conn, client_id)?;
+            if kept.map_or(Ok(false), |kept| refused(check_request(cx, params, kept)))? {
+                return Ok(None);
+            }
+        }
+        (Err(stop), _) => return Err(stop),
+    }
     Ok(Some(NeedDocument {
         url: client_id.to_owned(),
         copy_will_do: copy.as_ref().is_some_and(|copy| cx.now < copy.fetched_at.plus(LAST_RESORT)),
@@ -121,17 +125,31 @@ fn check_url(url: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Reads a request as if it came from a client of which nothing is known but its redirect URI.
-fn check_request(cx: &mut Cx, params: &Params) -> Result<(), Stop> {
-    let redirect_uri = params.get("redirect_uri")?.ok_or_else(|| ProtocolError::invalid_request("Missing redirect_uri parameter."))?;
-    check_redirect_uri(redirect_uri).map_err(|error| ProtocolError::invalid_request(error.to_string()))?;
-    let scope = params.get("scope")?.map(Scope::parse).transpose().unwrap_or_default().filter(|scope| !scope.is_empty());
-    // Whether it needs PKCE is among what is not known yet.
-    let unknown = ClientKind::Web.template("", scope.unwrap_or_else(default_scope), vec![redirect_uri.to_owned()]);
+/// A client of which nothing is known, that may ask for what it asks for. Whether it needs PKCE is not known either.
+fn unknown(params: &Params) -> Client {
+    let scope = params.get_lenient("scope").and_then(|scope| Scope::parse(scope).ok()).filter(|scope| !scope.is_empty());
+    ClientKind::Web.template("", scope.unwrap_or_else(default_scope), Vec::new())
+}
+
+/// Reads a request as if it came from `client` and it had registered the address that is named.
+fn check_request(cx: &mut Cx, params: &Params, client: Client) -> Result<(), Stop> {
+    let redirect_uri = params.get("redirect_uri")?.or(client.implied_redirect_uri()).map(str::to_owned);
+    let redirect_uri = redirect_uri.ok_or_else(|| ProtocolError::invalid_request("Missing redirect_uri parameter."))?;
+    check_redirect_uri(&redirect_uri).map_err(|error| ProtocolError::invalid_request(error.to_string()))?;
+    let client = Client { redirect_uris: vec![redirect_uri.clone()], ..client };
     let target = resource::wanted(cx, params)?.unwrap_or(Target::Api);
-    // Nor has it been given an id token to hint with.
-    asking::read(&unknown, redirect_uri, params, target, &asking::Hinted::Nobody)?;
+    // Whether a hint is right is seen when the client is: it costs one fetch.
+    asking::read(&client, &redirect_uri, params, target, &asking::Hinted::Nobody)?;
     Ok(())
+}
+
+/// Whether a request was refused; faults are none of it.
+fn refused(checked: Result<(), Stop>) -> Result<bool, Stop> {
+    match checked {
+        Ok(()) => Ok(false),
+        Err(Stop::Refused(_)) => Ok(true),
+        Err(fault) => Err(fault),
+    }
 }
 
 /// What a description that names no scope lets its client ask for. It is written for many servers, so most do not.

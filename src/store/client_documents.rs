@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Text, Timestamp};
 
 use super::schema::{oauth_client_documents, oauth_client_roles, oauth_clients, oauth_consents, oauth_grants};
-use super::{Conn, StoreError};
+use super::{Conn, Effects, StoreError, dialect, epochs};
 use crate::domain::Instant;
 
 /// The copy of a client's description.
@@ -77,13 +77,29 @@ pub fn update_document(conn: &mut Conn, document: &ClientDocument) -> Result<boo
 
 /// Removes up to `limit` clients that described themselves, were last asked for before an instant, and that nobody
 /// uses: no user allowed them anything, nothing granted to them is kept, and no administrator did anything to them.
-/// Returns how many.
+/// What is cached of them is not trusted any more. Returns how many.
 ///
 /// # Errors
 /// [`StoreError`] from the database.
-pub fn purge_unused(conn: &mut Conn, before: Instant, limit: i64) -> Result<usize, StoreError> {
+pub fn purge_unused(conn: &mut Conn, effects: &mut Effects, now: Instant, before: Instant, limit: i64) -> Result<usize, StoreError> {
+    let found = list_unused(conn, before, limit)?;
+    if found.is_empty() {
+        return Ok(0);
+    }
+    // Somebody may be allowing one of them something just now: whoever is at it is waited for, then looked at again.
+    dialect::lock_clients(conn, &found)?;
+    let mut unused = list_unused(conn, before, limit)?;
+    unused.retain(|id| found.contains(id));
+    let removed = diesel::delete(oauth_clients::table.filter(oauth_clients::client_id.eq_any(&unused))).execute(conn)?;
+    for subject in unused.iter().map(String::as_str).chain((removed > 0).then_some(epochs::CLIENTS)) {
+        epochs::bump(conn, effects, now, subject)?;
+    }
+    Ok(removed)
+}
+
+fn list_unused(conn: &mut Conn, before: Instant, limit: i64) -> Result<Vec<String>, StoreError> {
     let id = oauth_client_documents::client_id;
-    let unused: Vec<String> = oauth_client_documents::table
+    Ok(oauth_client_documents::table
         .inner_join(oauth_clients::table)
         .filter(oauth_client_documents::fetched_at.lt(before.naive_utc()))
         .filter(oauth_clients::verified.eq(false).and(oauth_clients::modified_by.eq(oauth_clients::owner)))
@@ -91,7 +107,7 @@ pub fn purge_unused(conn: &mut Conn, before: Instant, limit: i64) -> Result<usiz
         .filter(not(exists(oauth_grants::table.filter(oauth_grants::client_id.eq(id)).select(oauth_grants::id))))
         .filter(not(exists(oauth_client_roles::table.filter(oauth_client_roles::client_id.eq(id)).select(oauth_client_roles::id))))
         .select(id)
+        .order(oauth_client_documents::fetched_at)
         .limit(limit)
-        .load(conn)?;
-    Ok(diesel::delete(oauth_clients::table.filter(oauth_clients::client_id.eq_any(unused))).execute(conn)?)
+        .load(conn)?)
 }

@@ -6,6 +6,7 @@ use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Text, Timestamp};
 
+use super::schema::oauth_clients;
 use super::{Conn, StoreError};
 use crate::doctype::{Kind, value};
 use crate::domain::Instant;
@@ -205,6 +206,19 @@ pub(super) fn shared(conn: &Conn) -> &'static str {
         Conn::Sqlite(_) => "",
         Conn::Postgres(_) => " FOR SHARE",
     }
+}
+
+/// Keeps these clients, and what refers to them, from being changed by others until the transaction ends. SQLite has one
+/// writer at a time.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub(super) fn lock_clients(conn: &mut Conn, client_ids: &[String]) -> Result<(), StoreError> {
+    if let Conn::Postgres(postgres) = conn {
+        let named = oauth_clients::table.filter(oauth_clients::client_id.eq_any(client_ids)).select(oauth_clients::client_id);
+        named.order(oauth_clients::client_id).for_update().load::<String>(postgres)?;
+    }
+    Ok(())
 }
 
 /// Of two spellings of an expression, the one for this database.

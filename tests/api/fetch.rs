@@ -1,5 +1,7 @@
 //! The way out over HTTPS, against a host on this machine that does what it should not.
 
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use ostiary::config::{Config, FetchConfig};
@@ -16,8 +18,14 @@ fn fetcher_for(host: &WebHost) -> Fetcher {
     Fetcher::new(&config.fetch).expect("the settings can be used")
 }
 
+/// Fetches with leave.
+async fn ask(fetcher: &Fetcher, url: &str, most: usize, known: Option<&Validators>) -> Result<Fetched, FetchError> {
+    let Ok(outcome) = fetcher.get(url, most, known, || Ok::<(), Infallible>(())).await;
+    outcome
+}
+
 fn get(fetcher: &Fetcher, url: &str) -> Result<Fetched, FetchError> {
-    block_on(fetcher.get(url, MAX_METADATA, None))
+    block_on(ask(fetcher, url, MAX_METADATA, None))
 }
 
 fn body(fetched: Fetched) -> Vec<u8> {
@@ -51,7 +59,7 @@ fn a_copy_is_asked_about_with_its_validators() {
     });
     let fetcher = fetcher_for(&host);
     let known = Validators { etag: Some("\"one\"".into()), last_modified: None };
-    let fetched = block_on(fetcher.get(&host.url("/client.json"), MAX_METADATA, Some(&known))).expect("fetched");
+    let fetched = block_on(ask(&fetcher, &host.url("/client.json"), MAX_METADATA, Some(&known))).expect("fetched");
     assert_eq!(fetched, Fetched::Same(Keep { fresh_for: Duration::from_secs(300), validators: known }));
     // Who has no copy is not told that it is still right.
     host.serve("/other.json", Answer::status(304));
@@ -138,7 +146,7 @@ fn a_document_that_is_too_long_is_refused_whether_it_says_so_or_not() {
         assert_eq!(get(&fetcher, &host.url(path)), Err(FetchError::TooLong(MAX_METADATA)), "{path}");
     }
     // The size is the caller's.
-    assert!(block_on(fetcher.get(&host.url("/long"), MAX_METADATA * 2, None)).is_ok());
+    assert!(block_on(ask(&fetcher, &host.url("/long"), MAX_METADATA * 2, None)).is_ok());
 }
 
 #[test]
@@ -154,9 +162,9 @@ fn a_host_that_drips_or_stays_silent_is_left_after_three_seconds() {
     let (drip, silent) = (host.url("/drip"), host.url("/silent"));
     let outcomes = block_on(async {
         tokio::join!(
-            fetcher.get(&drip, MAX_METADATA, None),
-            fetcher.get(&silent, MAX_METADATA, None),
-            fetcher.get(&mute_url, MAX_METADATA, None)
+            ask(&fetcher, &drip, MAX_METADATA, None),
+            ask(&fetcher, &silent, MAX_METADATA, None),
+            ask(&fetcher, &mute_url, MAX_METADATA, None)
         )
     });
     assert_eq!(outcomes, (Err(FetchError::Timeout), Err(FetchError::Timeout), Err(FetchError::Timeout)));
@@ -205,7 +213,7 @@ fn callers_at_once_share_one_fetch_and_a_failure_is_remembered() {
     let fetcher = fetcher_for(&host);
     let (slow, broken) = (host.url("/slow"), host.url("/broken"));
     block_on(async {
-        let one = || fetcher.get(&slow, MAX_METADATA, None);
+        let one = || ask(&fetcher, &slow, MAX_METADATA, None);
         let (a, b, c) = tokio::join!(one(), one(), one());
         assert!(a.is_ok() && a == b && b == c, "{a:?} {b:?} {c:?}");
     });
@@ -217,6 +225,34 @@ fn callers_at_once_share_one_fetch_and_a_failure_is_remembered() {
         assert_eq!(get(&fetcher, &broken), Err(FetchError::Status(500)));
     }
     assert_eq!(host.requests(), 3);
+}
+
+#[test]
+fn who_starts_a_fetch_needs_leave_and_who_waits_for_one_does_not() {
+    let host = WebHost::start();
+    host.serve("/slow", Answer::json(&json!({})).after(Duration::from_millis(500)));
+    host.serve("/broken", Answer::status(500));
+    let fetcher = fetcher_for(&host);
+    let asked = AtomicUsize::new(0);
+    // So many, then no more.
+    let get = |path: &'static str, most: usize| {
+        let (fetcher, host, asked) = (&fetcher, &host, &asked);
+        let permit = move || if asked.fetch_add(1, Ordering::SeqCst) < most { Ok(()) } else { Err("enough") };
+        async move { fetcher.get(&host.url(path), MAX_METADATA, None, permit).await }
+    };
+    block_on(async {
+        let (a, b, c) = tokio::join!(get("/slow", 1), get("/slow", 1), get("/slow", 1));
+        assert!(matches!(a, Ok(Ok(_))) && a == b && b == c, "{a:?} {b:?} {c:?}");
+        assert_eq!((asked.load(Ordering::SeqCst), host.requests()), (1, 1));
+        assert_eq!(get("/slow", 1).await, Err("enough"));
+        assert_eq!((asked.load(Ordering::SeqCst), host.connections()), (2, 1));
+        // One who may not does not keep those behind from it.
+        assert!(matches!(get("/slow", 3).await, Ok(Ok(_))));
+        for _ in 0..3 {
+            assert_eq!(get("/broken", 4).await, Ok(Err(FetchError::Status(500))), "the failure is remembered");
+        }
+        assert_eq!((asked.load(Ordering::SeqCst), host.connections()), (4, 3));
+    });
 }
 
 #[test]

@@ -7,3 +7,6 @@ CREATE TABLE oauth_assertions (
     expires_at TIMESTAMP NOT NULL
 );
 CREATE INDEX oauth_assertions_by_expiry ON oauth_assertions (expires_at);
+
+-- For the purge; few secrets ever end.
+CREATE INDEX oauth_client_secrets_by_expiry ON oauth_client_secrets (expires_at) WHERE expires_at IS NOT NULL;

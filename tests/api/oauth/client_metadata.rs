@@ -9,7 +9,9 @@ use ostiary::cx::Cx;
 use ostiary::domain::Scope;
 use ostiary::domain::client::SigningAlgorithm;
 use ostiary::oauth::clients::{self, ClientKind};
+use ostiary::store::consents;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use super::private_key_jwt::{JWT_BEARER, Key, claims, key_set};
 use super::{REDIRECT_URI, authorize, but, expect_refusal, ordinary};
@@ -28,12 +30,15 @@ both_databases!(
     a_client_id_that_is_no_proper_url_is_refused_without_a_fetch,
     nothing_inside_is_ever_connected_to,
     nothing_is_fetched_for_a_request_that_is_wrong_anyway,
+    an_app_that_is_known_hears_what_is_wrong_with_its_requests,
     while_it_is_switched_off_such_an_app_is_unknown_and_nothing_is_fetched,
     fetches_are_limited_and_those_who_are_known_stay_in,
+    the_users_of_a_new_app_cost_its_host_one_fetch,
     an_administrator_sees_vouches_for_and_removes_such_an_app,
     a_url_that_an_administrator_registered_is_never_fetched,
     requests_at_once_make_one_client,
     what_nobody_uses_is_forgotten_after_a_day,
+    what_somebody_allows_just_then_is_not_forgotten,
     it_gets_no_more_than_an_app_that_registers_itself,
     an_app_with_a_key_of_its_own_proves_who_it_is,
     pages_of_such_an_app_may_call_the_token_endpoint_once_it_is_known,
@@ -380,26 +385,62 @@ async fn nothing_is_fetched_for_a_request_that_is_wrong_anyway(setup: Setup) {
     let client = publish(&app, &host, "/client.json", |_| {});
     let browser = amina(&app).await;
     let challenge = TestClient::challenge();
-    for change in [
-        ("redirect_uri", ""),
-        ("redirect_uri", "/callback"),
-        ("redirect_uri", "http://app.example.com/callback"),
-        ("response_type", ""),
-        ("response_type", "token"),
-        ("response_mode", "fragment"),
-        ("scope", "a\"b"),
-        ("code_challenge", "short"),
-        ("code_challenge_method", "plain"),
-        ("prompt", "everything"),
-        ("max_age", "soon"),
-        ("resource", "https://elsewhere.example"),
-        ("request", "x"),
-    ] {
+    for change in [&[("redirect_uri", "")], &WRONG_ADDRESSES[..], &WRONG[..]].concat() {
         authorize(&browser, &but(ordinary(&client, &challenge, "openid"), &[change])).await.expect_status(400);
     }
     assert_eq!(host.connections(), 0);
     ask(&browser, &client).await.expect_status(200);
     assert_eq!(host.connections(), 1);
+}
+
+/// Where no answer may go.
+const WRONG_ADDRESSES: [(&str, &str); 2] = [("redirect_uri", "/callback"), ("redirect_uri", "http://app.example.com/callback")];
+/// Wrong whoever asks.
+const WRONG: [(&str, &str); 10] = [
+    ("response_type", ""),
+    ("response_type", "token"),
+    ("response_mode", "fragment"),
+    ("scope", "a\"b"),
+    ("code_challenge", "short"),
+    ("code_challenge_method", "plain"),
+    ("prompt", "everything"),
+    ("max_age", "soon"),
+    ("resource", "https://elsewhere.example"),
+    ("request", "x"),
+];
+
+async fn an_app_that_is_known_hears_what_is_wrong_with_its_requests(setup: Setup) {
+    let host = WebHost::start();
+    let app = site(setup, &host).await;
+    let client = publish(&app, &host, "/client.json", |_| {});
+    let browser = amina(&app).await;
+    let challenge = TestClient::challenge();
+    ask(&browser, &client).await.expect_status(200);
+    let wrong = async |change| authorize(&browser, &but(ordinary(&client, &challenge, "openid"), &[change])).await;
+    // First while the copy is good, then when it would be fetched anew.
+    for _ in 0..2 {
+        for change in WRONG {
+            let answer = wrong(change).await.expect_status(302);
+            assert!(answer.header("location").is_some_and(|location| location.starts_with(REDIRECT_URI)), "{change:?}");
+            assert!(answer.location_parameter("error").is_some(), "{change:?}");
+            assert_eq!(answer.location_parameter("state").as_deref(), Some("a state"), "{change:?}");
+        }
+        for change in WRONG_ADDRESSES {
+            wrong(change).await.expect_status(400);
+        }
+        app.advance(Duration::from_secs(601));
+    }
+    assert_eq!(host.requests(), 1);
+    // What is right by the old copy only is not answered by it.
+    publish(&app, &host, "/client.json", |document| document["redirect_uris"] = json!(["https://new.example.com/"]));
+    let page = wrong(("redirect_uri", "")).await;
+    assert_eq!(host.requests(), 2);
+    assert!(page.expect_status(200).text().contains("new.example.com"));
+    app.advance(Duration::from_secs(601));
+    // What is wrong by it only may be right by now.
+    publish(&app, &host, "/client.json", |_| {});
+    ask(&browser, &client).await.expect_status(200);
+    assert_eq!(host.requests(), 3);
 }
 
 async fn while_it_is_switched_off_such_an_app_is_unknown_and_nothing_is_fetched(setup: Setup) {
@@ -454,6 +495,30 @@ async fn fetches_are_limited_and_those_who_are_known_stay_in(setup: Setup) {
     app.advance(Duration::from_secs(601));
     ask(&browser, &known).await.expect_status(200);
     assert_eq!(host.requests(), 3);
+}
+
+async fn the_users_of_a_new_app_cost_its_host_one_fetch(setup: Setup) {
+    let host = WebHost::start();
+    let setup = setup.configure(|config| {
+        open(config, &host);
+        config.limits.scale = 1.0;
+        config.limits.quotas.insert("fetch_metadata".to_owned(), QuotaConfig { count: 2, seconds: 3600 });
+        config.server.trusted_proxies = vec!["127.0.0.1/32".parse().expect("a network")];
+    });
+    let app = setup.start().await;
+    let client = publish(&app, &host, "/client.json", |_| {});
+    host.serve("/client.json", Answer::json(&description(&client.id)).after(Duration::from_millis(1500)));
+    let mut asking = JoinSet::new();
+    for number in 0..10 {
+        let request = app.browser().get(&format!("{}.authorize", super::OAUTH));
+        let request = request.query(&ordinary(&client, &TestClient::challenge(), "openid"));
+        let request = request.header("x-forwarded-for", &format!("198.51.100.{number}")).header("accept", "text/html");
+        asking.spawn(request.send());
+    }
+    for reply in asking.join_all().await {
+        assert!(reply.expect_status(302).header("location").is_some_and(|location| location.starts_with("/login")));
+    }
+    assert_eq!(host.requests(), 1);
 }
 
 async fn an_administrator_sees_vouches_for_and_removes_such_an_app(setup: Setup) {
@@ -543,19 +608,67 @@ async fn what_nobody_uses_is_forgotten_after_a_day(setup: Setup) {
     let administrator = app.administrator().await;
     let change = json!({"allowed_roles": [{"role": "System Manager"}]});
     administrator.put(&record(&blocked)).json(&change).send().await.expect_status(200);
-    let round = || {
-        let (db, env) = (app.db().clone(), Arc::clone(app.env()));
-        async move { tokio::task::spawn_blocking(move || ostiary::background::purge_all(&db, &env)).await.expect("no panic") }
+    let moved = publish(&app, &host, "/moved.json", |document| document["redirect_uris"] = json!(["https://gone.example.com/"]));
+    let challenge = TestClient::challenge();
+    let there = but(ordinary(&moved, &challenge, "openid"), &[("redirect_uri", "https://gone.example.com/")]);
+    authorize(&browser, &there).await.expect_status(200);
+    let may_call = async || {
+        let request = app.anonymous().post(&format!("{}.get_token", super::OAUTH)).header("origin", "https://gone.example.com");
+        request.send().await.header("access-control-allow-origin").is_some()
     };
     app.advance(Duration::from_secs(23 * 3600));
-    round().await;
+    purge(&app).await;
     administrator.get(&record(&unused)).send().await.expect_status(200);
+    // It is known at the token endpoint too, and its pages may call that.
+    expect_refusal(&unused.exchange("no-code").await, 400, "invalid_grant");
+    assert!(may_call().await);
     app.advance(Duration::from_secs(2 * 3600));
-    round().await;
-    administrator.get(&record(&unused)).send().await.expect_status(404);
+    purge(&app).await;
+    for gone in [&unused, &moved] {
+        administrator.get(&record(gone)).send().await.expect_status(404);
+    }
+    expect_refusal(&unused.exchange("no-code").await, 401, "invalid_client");
+    assert!(!may_call().await);
     for kept in [&used, &blocked] {
         administrator.get(&record(kept)).send().await.expect_status(200);
     }
+}
+
+/// One round of what is done in the background.
+async fn purge(app: &TestApp) {
+    let (db, env) = (app.db().clone(), Arc::clone(app.env()));
+    tokio::task::spawn_blocking(move || ostiary::background::purge_all(&db, &env)).await.expect("no panic");
+}
+
+async fn what_somebody_allows_just_then_is_not_forgotten(setup: Setup) {
+    let host = WebHost::start();
+    let app = site(setup, &host).await;
+    let client = publish(&app, &host, "/client.json", |_| {});
+    ask(&amina(&app).await, &client).await.expect_status(200);
+    app.advance(Duration::from_secs(25 * 3600));
+    // A consent that is written and not committed yet when the purge looks.
+    let (db, env, id) = (app.db().clone(), Arc::clone(app.env()), client.id.clone());
+    let (written, commit) = (std::sync::mpsc::channel(), std::sync::mpsc::channel());
+    let (tell, wait) = (written.0, commit.1);
+    let consent = tokio::task::spawn_blocking(move || {
+        db.write_blocking("allow", move |conn, _| {
+            let scope = Scope::parse("openid").expect("a scope");
+            consents::replace_scope(conn, env.clock.now(), "amina@example.com", &id, None, &scope)?;
+            tell.send(()).expect("somebody waits");
+            wait.recv().expect("told");
+            Ok(())
+        })
+    });
+    tokio::task::spawn_blocking(move || written.1.recv()).await.expect("no panic").expect("written");
+    let (_, ()) = tokio::join!(
+        async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            commit.0.send(()).expect("somebody waits");
+        },
+        purge(&app)
+    );
+    consent.await.expect("no panic").expect("committed");
+    app.administrator().await.get(&record(&client)).send().await.expect_status(200);
 }
 
 async fn it_gets_no_more_than_an_app_that_registers_itself(setup: Setup) {

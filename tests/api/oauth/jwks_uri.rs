@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use ostiary::config::QuotaConfig;
 use ostiary::domain::client::SigningAlgorithm;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use super::private_key_jwt::{Key, claims, issue, key_set};
 use super::{OAUTH, expect_refusal};
@@ -18,6 +20,8 @@ both_databases!(
     keys_that_cannot_be_had_are_named_as_the_reason,
     nothing_inside_is_reached,
     another_address_is_taken_at_once,
+    many_requests_at_once_cost_a_host_one_fetch,
+    a_host_is_asked_so_often_and_no_more_whatever_the_port,
 );
 
 /// A site that may reach this host, and a machine that publishes its keys there.
@@ -178,4 +182,49 @@ async fn another_address_is_taken_at_once(setup: Setup) {
     administrator.put(&document).json(&registered).send().await.expect_status(200);
     ask(&app, &client, &old).await.expect_status(200);
     expect_refusal(&ask(&app, &client, &new).await, 401, "invalid_client");
+}
+
+async fn many_requests_at_once_cost_a_host_one_fetch(setup: Setup) {
+    let host = WebHost::start();
+    let (app, client) = scene(setup.configure(|config| config.limits.scale = 1.0), &host).await;
+    let key = Key::new("1", SigningAlgorithm::EdDsa);
+    host.serve("/keys", published(&[&key]).after(Duration::from_millis(1500)));
+    // As after a restart: more at once than a host may be asked in a minute.
+    let mut asking = JoinSet::new();
+    for _ in 0..40 {
+        let (caller, assertion) = (app.anonymous(), key.assertion(&claims_at(&app, &client)));
+        asking.spawn(async move { issue(&caller, &assertion).await });
+    }
+    for reply in asking.join_all().await {
+        reply.expect_status(200);
+    }
+    assert_eq!(host.requests(), 1);
+}
+
+async fn a_host_is_asked_so_often_and_no_more_whatever_the_port(setup: Setup) {
+    let (host, other) = (WebHost::start(), WebHost::start());
+    let roots = [&host, &other].map(|host| std::fs::read_to_string(host.ca_file()).expect("a root"));
+    std::fs::write(host.ca_file(), roots.concat()).expect("written");
+    let limit = QuotaConfig { count: 2, seconds: 3600 };
+    let setup = setup.configure(|config| {
+        config.limits.scale = 1.0;
+        config.limits.quotas.insert("fetch_metadata".to_owned(), limit);
+    });
+    let (app, client) = scene(setup, &host).await;
+    let key = Key::new("1", SigningAlgorithm::EdDsa);
+    let document = format!("/api/resource/OAuth%20Client/{}", client.id);
+    let administrator = app.administrator().await;
+    let moved = async |to: &WebHost, path: &str| {
+        to.serve(path, published(&[&key]));
+        administrator.put(&document).json(&json!({"jwks_uri": to.url(path)})).send().await.expect_status(200);
+        ask(&app, &client, &key).await
+    };
+    moved(&host, "/1").await.expect_status(200);
+    moved(&other, "/2").await.expect_status(200);
+    let refused = moved(&host, "/3").await;
+    expect_refusal(&refused, 401, "invalid_client");
+    assert!(refused.text().contains("asked too often"), "{}", refused.text());
+    // What is kept costs nothing.
+    moved(&host, "/1").await.expect_status(200);
+    assert_eq!((host.connections(), other.connections()), (1, 1));
 }

@@ -1,8 +1,7 @@
-//! The gather stage of the OAuth endpoints: what a flow needs to know about its client and must not find
-//! out itself, because it takes long or needs the network. No connection is held meanwhile.
+//! Who a client is that proves it with a key of its own.
 
-use super::state::State;
 use crate::error::AppError;
+use crate::http::State;
 use crate::oauth::assertion::{self, Keys};
 use crate::oauth::{Gathered, Params, ProtocolError};
 

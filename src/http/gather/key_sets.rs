@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::pay;
 use crate::domain::Instant;
-use crate::domain::limit::Limit;
 use crate::fetch::{FetchError, Fetched, Fetcher, Keep, MAX_KEY_SET};
 use crate::limits::Limits;
 use crate::secrets::PublicKeySet;
@@ -18,7 +18,7 @@ const USED_IN_NEED: Duration = Duration::from_secs(3600);
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// The sets that were fetched, by their address.
-pub(super) struct KeySets(moka::sync::Cache<String, Kept>);
+pub struct KeySets(moka::sync::Cache<String, Kept>);
 
 #[derive(Clone)]
 struct Kept {
@@ -56,12 +56,10 @@ impl KeySets {
                 return Ok(Arc::clone(&kept.keys));
             }
         }
-        // Many clients may name one host, and make us ask it together.
-        let host = url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
-        if limits.check(Limit::FetchMetadata, &format!("keys {host}")).is_err() {
+        let known = kept.as_ref().map(|kept| &kept.keep.validators);
+        let Ok(fetched) = fetcher.get(url, MAX_KEY_SET, known, || pay(limits, url)).await else {
             return self.in_need(url, kept, now, "its host was asked too often; try again in a minute".into());
-        }
-        let fetched = fetcher.get(url, MAX_KEY_SET, kept.as_ref().map(|kept| &kept.keep.validators)).await;
+        };
         let (keys, keep) = match (fetched, &kept) {
             (Ok(Fetched::New { body, keep }), _) => match PublicKeySet::parse_published(&body) {
                 Ok(keys) => (Arc::new(keys), keep),
