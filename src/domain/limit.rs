@@ -21,15 +21,17 @@ pub enum Limit {
     Revoke,
     /// Client registrations, per address.
     Register,
-    /// Fetches of what clients publish, per host that is asked; descriptions also per address that asks for them.
+    /// Fetches of what clients publish of themselves, per address that makes us ask.
     FetchMetadata,
+    /// The same, per host that is asked for something we have no copy of, by everybody together.
+    FetchHost,
     /// Every request, per caller or address.
     Request,
 }
 
 impl Limit {
     /// All of them, for settings and documentation.
-    pub const ALL: [Limit; 10] = [
+    pub const ALL: [Limit; 11] = [
         Limit::LoginFailure,
         Limit::LoginFailureAccount,
         Limit::LoginFailureAddress,
@@ -39,6 +41,7 @@ impl Limit {
         Limit::Revoke,
         Limit::Register,
         Limit::FetchMetadata,
+        Limit::FetchHost,
         Limit::Request,
     ];
 
@@ -54,6 +57,7 @@ impl Limit {
             Self::Revoke => "revoke",
             Self::Register => "register",
             Self::FetchMetadata => "fetch_metadata",
+            Self::FetchHost => "fetch_host",
             Self::Request => "request",
         }
     }
@@ -71,6 +75,8 @@ impl Limit {
             Self::Introspect => Quota { count: 6000, period: minute },
             Self::Register => Quota { count: 10, period: hour },
             Self::FetchMetadata => Quota { count: 30, period: minute },
+            // Many times what one address may do, so that nobody alone keeps others from an app.
+            Self::FetchHost => Quota { count: 300, period: minute },
             Self::Request => Quota { count: 6000, period: minute },
         }
     }

@@ -95,6 +95,11 @@ pub enum FetchError {
 }
 
 impl FetchError {
+    /// Whether the host answered, and said that the document is not there (any more).
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::Status(404 | 410))
+    }
+
     /// What is wrong, for the people who run the other side. Why a host cannot be reached is left out: the
     /// difference would tell a stranger what stands inside.
     pub fn public_text(&self) -> String {

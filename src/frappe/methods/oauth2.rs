@@ -308,7 +308,7 @@ async fn from_client(call: &Call<'_>, limit: Limit, endpoint: &str) -> Result<Re
     let (params, authorization) = (Params::new(call.params.pairs()), authorization(call));
     let named = oauth::named_client(&params, authorization.as_deref());
     count(call, limit, named.clone())?;
-    Ok(match call.state.gather_client(&params, authorization.as_deref(), endpoint).await? {
+    Ok(match call.state.gather_client(&params, authorization.as_deref(), endpoint, call.facts.address).await? {
         Ok(gathered) => Ok(FromClient { params, authorization, gathered, named }),
         Err(error) => Err(Reply::response(door::refusal(&error))),
     })

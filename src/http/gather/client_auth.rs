@@ -1,5 +1,7 @@
 //! Who a client is that proves it with a key of its own.
 
+use std::net::IpAddr;
+
 use crate::error::AppError;
 use crate::http::State;
 use crate::oauth::assertion::{self, Keys};
@@ -7,7 +9,7 @@ use crate::oauth::{Gathered, Params, ProtocolError};
 
 impl State {
     /// Finds out what there is to find out about the client of a request to one of our endpoints
-    /// (`get_token`, ...). Requests without a `client_assertion` cost nothing.
+    /// (`get_token`, ...), which came from `asker`. Requests without a `client_assertion` cost nothing.
     ///
     /// # Errors
     /// The outer ones are faults; the inner one is the answer.
@@ -16,6 +18,7 @@ impl State {
         params: &Params,
         authorization: Option<&str>,
         endpoint: &str,
+        asker: IpAddr,
     ) -> Result<Result<Gathered, ProtocolError>, AppError> {
         let now = self.env.clock.now();
         let assertion = match assertion::read(params, authorization, &self.env, endpoint, now) {
@@ -31,7 +34,7 @@ impl State {
         let proven = match keys {
             Keys::Nobodys => assertion.prove(None, None),
             Keys::Registered(keys) => assertion.prove(Some(&keys), None),
-            Keys::At(url) => match self.key_sets.get(&self.fetcher, &self.env.limits, &url, assertion.kid(), now).await {
+            Keys::At(url) => match self.key_sets.get(&self.fetcher, &self.env.limits, asker, &url, assertion.kid(), now).await {
                 Ok(keys) => assertion.prove(Some(&keys), Some(url)),
                 Err(reason) => Err(assertion::keys_missing(&reason)),
             },

@@ -3,8 +3,6 @@
 use std::net::IpAddr;
 
 use super::pay;
-use crate::auth::address::limit_key;
-use crate::domain::limit::Limit;
 use crate::error::AppError;
 use crate::fetch::MAX_METADATA;
 use crate::http::State;
@@ -18,14 +16,12 @@ impl State {
     /// # Errors
     /// [`AppError::TooManyRequests`] and faults; inside, what is wrong with the description.
     pub async fn gather_client_metadata(&self, need: &NeedDocument, address: IpAddr) -> Result<Result<(), ProtocolError>, AppError> {
-        let limits = &self.env.limits;
-        if let Err(error) = limits.check(Limit::FetchMetadata, &limit_key(address)) {
-            return if need.copy_will_do { Ok(Ok(())) } else { Err(error) };
-        }
-        let fetched = match self.fetcher.get(&need.url, MAX_METADATA, need.known.as_ref(), || pay(limits, &need.url)).await {
+        let permit = || pay(&self.env.limits, &need.url, address, need.known.is_none());
+        let fetched = match self.fetcher.get(&need.url, MAX_METADATA, need.known.as_ref(), permit).await {
             Ok(Ok(fetched)) => fetched,
-            // Nor must whoever uses up a host's budget keep its users out.
-            Ok(Err(_)) | Err(_) if need.copy_will_do => return Ok(Ok(())),
+            // That it is not there any more is an answer.
+            Ok(Err(error)) if need.copy_will_do && !error.is_gone() => return Ok(Ok(())),
+            Err(_) if need.copy_will_do => return Ok(Ok(())),
             Ok(Err(error)) => return Ok(Err(client_documents::unreadable(need, &error))),
             Err(error) => return Err(error),
         };

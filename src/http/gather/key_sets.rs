@@ -1,5 +1,6 @@
 //! [`KeySets`]: the keys that clients publish at their `jwks_uri`, kept for as long as HTTP allows.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +46,7 @@ impl KeySets {
         &self,
         fetcher: &Fetcher,
         limits: &Limits,
+        asker: IpAddr,
         url: &str,
         kid: Option<&str>,
         now: Instant,
@@ -57,21 +59,28 @@ impl KeySets {
             }
         }
         let known = kept.as_ref().map(|kept| &kept.keep.validators);
-        let Ok(fetched) = fetcher.get(url, MAX_KEY_SET, known, || pay(limits, url)).await else {
-            return self.in_need(url, kept, now, "its host was asked too often; try again in a minute".into());
+        let Ok(fetched) = fetcher.get(url, MAX_KEY_SET, known, || pay(limits, url, asker, kept.is_none())).await else {
+            return self.in_need(url, kept, now, "too much was asked for; try again in a minute".into());
         };
         let (keys, keep) = match (fetched, &kept) {
             (Ok(Fetched::New { body, keep }), _) => match PublicKeySet::parse_published(&body) {
                 Ok(keys) => (Arc::new(keys), keep),
-                Err(error) => return self.in_need(url, kept, now, format!("it {error}")),
+                // Taking every key away is an answer; so is taking the set away.
+                Err(error) => return self.gone(url, format!("it {error}")),
             },
             (Ok(Fetched::Same(keep)), Some(kept)) => (Arc::clone(&kept.keys), keep),
             (Ok(Fetched::Same(_)), None) => return Err(FetchError::Status(304).public_text()),
+            (Err(error), _) if error.is_gone() => return self.gone(url, error.public_text()),
             (Err(error), _) => return self.in_need(url, kept, now, error.public_text()),
         };
         let entry = Kept { keys: Arc::clone(&keys), fresh_until: now.plus(keep.fresh_for), keep, asked_at: now };
         self.0.insert(url.to_owned(), entry);
         Ok(keys)
+    }
+
+    fn gone(&self, url: &str, reason: String) -> Result<Arc<PublicKeySet>, String> {
+        self.0.invalidate(url);
+        Err(reason)
     }
 
     /// What was kept, where it may stand in for what could not be fetched.

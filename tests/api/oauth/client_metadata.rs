@@ -223,6 +223,12 @@ async fn a_host_that_is_down_keeps_nobody_out_for_a_day(setup: Setup) {
     host.serve("/wrong.json", Answer::json(&json!({"client_id": "https://elsewhere.example/"})));
     app.advance(Duration::from_secs(601));
     ask(&browser, &wrong).await.expect_status(400);
+    // So is that it is gone.
+    let gone = publish(&app, &host, "/gone.json", |_| {});
+    ask(&browser, &gone).await.expect_status(200);
+    host.serve("/gone.json", Answer::status(410));
+    app.advance(Duration::from_secs(601));
+    assert!(ask(&browser, &gone).await.expect_status(400).text().contains("status 410"));
 }
 
 async fn new_addresses_in_a_description_are_asked_about_anew(setup: Setup) {
@@ -473,6 +479,7 @@ async fn fetches_are_limited_and_those_who_are_known_stay_in(setup: Setup) {
         open(config, &host);
         config.limits.scale = 1.0;
         config.limits.quotas.insert("fetch_metadata".to_owned(), QuotaConfig { count: 3, seconds: 3600 });
+        config.limits.quotas.insert("fetch_host".to_owned(), QuotaConfig { count: 4, seconds: 3600 });
         config.server.trusted_proxies = vec!["127.0.0.1/32".parse().expect("a network")];
     });
     let app = setup.start().await;
@@ -487,14 +494,24 @@ async fn fetches_are_limited_and_those_who_are_known_stay_in(setup: Setup) {
     let refused = ask(&browser, &client).await.expect_status(429);
     assert!(refused.header("retry-after").is_some());
     assert_eq!(host.requests(), 3);
-    // From elsewhere too: the host is not to be asked that often by anybody.
+    // Who asks too often keeps nobody else from the app.
     let challenge = TestClient::challenge();
-    let elsewhere = browser.get(&format!("{}.authorize", super::OAUTH)).query(&ordinary(&client, &challenge, "openid"));
-    elsewhere.header("x-forwarded-for", "198.51.100.7").header("accept", "text/html").send().await.expect_status(429);
-    assert_eq!(host.requests(), 3);
+    let from = async |address: &str, client: &TestClient| {
+        let request = browser.get(&format!("{}.authorize", super::OAUTH)).query(&ordinary(client, &challenge, "openid"));
+        request.header("x-forwarded-for", address).header("accept", "text/html").send().await
+    };
+    from("198.51.100.7", &client).await.expect_status(200);
+    assert_eq!(host.requests(), 4);
+    // But a host is not asked for ever more that is new, whoever asks.
+    let last = publish(&app, &host, "/last.json", |_| {});
+    from("198.51.100.8", &last).await.expect_status(429);
+    assert_eq!(host.requests(), 4);
+    // What is known goes on: by its copy for those who ask too often, and looked after by others.
     app.advance(Duration::from_secs(601));
     ask(&browser, &known).await.expect_status(200);
-    assert_eq!(host.requests(), 3);
+    assert_eq!(host.requests(), 4);
+    from("198.51.100.8", &known).await.expect_status(200);
+    assert_eq!(host.requests(), 5);
 }
 
 async fn the_users_of_a_new_app_cost_its_host_one_fetch(setup: Setup) {

@@ -17,6 +17,7 @@ both_databases!(
     published_keys_are_fetched_once_and_kept,
     an_unknown_key_is_looked_for_at_most_once_a_minute,
     a_host_that_is_away_for_a_while_locks_nobody_out,
+    keys_that_are_taken_away_open_nothing,
     keys_that_cannot_be_had_are_named_as_the_reason,
     nothing_inside_is_reached,
     another_address_is_taken_at_once,
@@ -125,6 +126,24 @@ async fn a_host_that_is_away_for_a_while_locks_nobody_out(setup: Setup) {
     assert!(refused.text().contains("status 503"), "{}", refused.text());
 }
 
+async fn keys_that_are_taken_away_open_nothing(setup: Setup) {
+    let host = WebHost::start();
+    let (app, client) = scene(setup, &host).await;
+    let key = Key::new("1", SigningAlgorithm::EdDsa);
+    let document = format!("/api/resource/OAuth%20Client/{}", client.id);
+    for (path, answer) in [("/empty", Answer::json(&json!({"keys": []}))), ("/gone", Answer::status(410))] {
+        host.serve(path, published(&[&key]));
+        let change = json!({"jwks_uri": host.url(path)});
+        app.administrator().await.put(&document).json(&change).send().await.expect_status(200);
+        ask(&app, &client, &key).await.expect_status(200);
+        host.serve(path, answer);
+        // While the copy is fresh it is not asked about; then what the host says holds at once.
+        ask(&app, &client, &key).await.expect_status(200);
+        app.advance(Duration::from_secs(601));
+        expect_refusal(&ask(&app, &client, &key).await, 401, "invalid_client");
+    }
+}
+
 async fn keys_that_cannot_be_had_are_named_as_the_reason(setup: Setup) {
     let host = WebHost::start();
     let (app, client) = scene(setup, &host).await;
@@ -208,7 +227,7 @@ async fn a_host_is_asked_so_often_and_no_more_whatever_the_port(setup: Setup) {
     let limit = QuotaConfig { count: 2, seconds: 3600 };
     let setup = setup.configure(|config| {
         config.limits.scale = 1.0;
-        config.limits.quotas.insert("fetch_metadata".to_owned(), limit);
+        config.limits.quotas.insert("fetch_host".to_owned(), limit);
     });
     let (app, client) = scene(setup, &host).await;
     let key = Key::new("1", SigningAlgorithm::EdDsa);
@@ -223,7 +242,7 @@ async fn a_host_is_asked_so_often_and_no_more_whatever_the_port(setup: Setup) {
     moved(&other, "/2").await.expect_status(200);
     let refused = moved(&host, "/3").await;
     expect_refusal(&refused, 401, "invalid_client");
-    assert!(refused.text().contains("asked too often"), "{}", refused.text());
+    assert!(refused.text().contains("too much was asked for"), "{}", refused.text());
     // What is kept costs nothing.
     moved(&host, "/1").await.expect_status(200);
     assert_eq!((host.connections(), other.connections()), (1, 1));
