@@ -529,7 +529,7 @@ async fn the_users_of_a_new_app_cost_its_host_one_fetch(setup: Setup) {
     for number in 0..10 {
         let request = app.browser().get(&format!("{}.authorize", super::OAUTH));
         let request = request.query(&ordinary(&client, &TestClient::challenge(), "openid"));
-        let request = request.header("x-forwarded-for", &format!("198.51.100.{number}")).header("accept", "text/html");
+        let request = request.header("x-forwarded-for", format!("198.51.100.{number}")).header("accept", "text/html");
         asking.spawn(request.send());
     }
     for reply in asking.join_all().await {
