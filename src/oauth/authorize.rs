@@ -26,6 +26,7 @@ use crate::error::AppError;
 use crate::oidc::id_token;
 use crate::secrets::{SecretHash, constant_time_eq, mint};
 use crate::store::authorization_requests::{self, PendingRequest};
+use crate::store::consents::ConsentKey;
 use crate::store::{clients, codes, consents};
 
 /// The user in front of the browser: a live session.
@@ -320,7 +321,7 @@ fn answer(
             issue(cx, bound, asking, visitor)
         }
         Consent::Ask => {
-            let known = consents::hold_scope(cx.conn, caller.name(), &bound.client.client_id, asking.target.key())?.unwrap_or_default();
+            let known = consents::hold_scope(cx.conn, consent_key(bound, &asking, caller))?.unwrap_or_default();
             // A System Manager may trust an app for everybody, but not with what only Administrator has.
             let trusted = bound.client.skip_authorization && !caller.is_administrator();
             let shown = asking.shown();
@@ -439,15 +440,19 @@ fn ask(
     })))
 }
 
+fn consent_key<'a>(bound: &'a Bound, asking: &'a Asking, caller: &'a Caller) -> ConsentKey<'a> {
+    ConsentKey { user: caller.name(), client_id: &bound.client.client_id, resource: asking.target.key() }
+}
+
 fn remember(cx: &mut Cx, request: &AuthorizeRequest, bound: &Bound, asking: &Asking, caller: &Caller) -> Result<(), Stop> {
-    let (user, client_id, resource, shown) = (caller.name(), &bound.client.client_id, asking.target.key(), asking.shown());
-    let known = consents::find_scope(cx.conn, user, client_id, resource)?.unwrap_or_default();
-    consents::replace_scope(cx.conn, cx.now, user, client_id, resource, &known.union(&shown))?;
+    let (key, shown) = (consent_key(bound, asking, caller), asking.shown());
+    let known = consents::find_scope(cx.conn, key)?.unwrap_or_default();
+    consents::replace_scope(cx.conn, cx.now, key, &known.union(&shown))?;
     let event = AuditEvent::Consented {
-        user: user.to_owned(),
-        client_id: client_id.clone(),
+        user: key.user.to_owned(),
+        client_id: key.client_id.to_owned(),
         scope: shown.to_string(),
-        resource: resource.map(str::to_owned),
+        resource: key.resource.map(str::to_owned),
     };
     audit::record(cx, request.ip.as_deref(), &event)?;
     Ok(())
