@@ -8,6 +8,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::auth::address::limit_key;
 use crate::auth::{Via, csrf};
 use crate::config::Registration;
+use crate::cx::Cx;
 use crate::domain::client::SigningAlgorithm;
 use crate::domain::limit::Limit;
 use crate::error::AppError;
@@ -378,15 +379,8 @@ pub fn introspect_token(call: Call<'_>) -> Answer<'_> {
         let FromClient { params, authorization, gathered, named: client } = sent;
         let by_assertion = gathered.assertion.is_some();
         let request = IntrospectRequest { params, authorization, gathered };
-        if by_assertion {
-            // An assertion is used up, which is a change.
-            let outcome = call.state.write("introspect", move |cx| introspect::introspect(cx, &request, None)).await?;
-            return Ok(Reply::response(match outcome {
-                IntrospectOutcome::Reply(reply) => respond::json_no_store(StatusCode::OK, reply.body.to_string()),
-                IntrospectOutcome::Refused(error) => door::refusal(&error),
-            }));
-        }
-        let manager = manager(&call).await?;
+        // What an assertion proves, no user has to.
+        let manager = if by_assertion { None } else { manager(&call).await? };
         let remembered = &call.state.introspections;
         let key = if manager.is_none() { remembered.key(&request) } else { None };
         if let Some(body) = key.and_then(|key| remembered.find(&key, call.arrived_at)) {
@@ -395,7 +389,13 @@ pub fn introspect_token(call: Call<'_>) -> Answer<'_> {
             return Ok(Reply::response(respond::json_no_store(StatusCode::OK, body)));
         }
         let as_of = remembered.epoch();
-        Ok(Reply::response(match call.state.lookup(move |cx| introspect::introspect(cx, &request, manager.as_ref())).await? {
+        let look = move |cx: &mut Cx<'_>| introspect::introspect(cx, &request, manager.as_ref());
+        let outcome = match by_assertion {
+            // An assertion is used up, which is a change.
+            true => call.state.write("introspect", look).await?,
+            false => call.state.lookup(look).await?,
+        };
+        Ok(Reply::response(match outcome {
             IntrospectOutcome::Reply(reply) => {
                 if let Some(key) = key {
                     remembered.insert(key, &reply, as_of);
