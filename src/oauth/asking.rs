@@ -10,6 +10,7 @@ use super::authorize::LOGIN_AFTER;
 use super::endpoint::{Asked, SettledClient, grantable};
 use super::error::{ErrorCode, ProtocolError, Stop};
 use super::grants::AUTHORIZATION_CODE;
+use super::hint::{Hinted, ID_TOKEN_HINT};
 use super::params::Params;
 use super::redirect::ResponseMode;
 use super::resource::Target;
@@ -17,7 +18,7 @@ use crate::domain::Scope;
 use crate::domain::claims::{AskedClaims, ClaimsRequest};
 use crate::domain::client::Client;
 use crate::error::AppError;
-use crate::oidc::id_token::{ACR, Hint};
+use crate::oidc::id_token::ACR;
 
 /// The rest of a request, read.
 pub(super) struct Asking {
@@ -80,17 +81,6 @@ pub(super) fn mode(params: &Params) -> Result<ResponseMode, ProtocolError> {
     }
 }
 
-/// An `id_token_hint` whose signature was looked at before the flow began, because that is slow.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Hinted {
-    /// There was none.
-    #[default]
-    Nobody,
-    /// It is no id token of this server.
-    Broken,
-    Somebody(Hint),
-}
-
 /// Reads the rest of a request of `client` for `target`, whose `redirect_uri` is settled.
 ///
 /// # Errors
@@ -104,7 +94,7 @@ pub(super) fn read(client: &Client, redirect_uri: &str, params: &Params, target:
     if params.get("request_uri")?.is_some() {
         return Err(ProtocolError::new(ErrorCode::RequestUriNotSupported, "The request_uri parameter is not supported.").into());
     }
-    for name in ["display", "ui_locales", "claims_locales", "acr_values", "id_token_hint", LOGIN_AFTER] {
+    for name in ["display", "ui_locales", "claims_locales", "acr_values", ID_TOKEN_HINT, LOGIN_AFTER] {
         params.get(name)?;
     }
     // The machine would call a missing response_type an unsupported one.
@@ -148,7 +138,7 @@ pub(super) fn read(client: &Client, redirect_uri: &str, params: &Params, target:
     let scope = grantable(client, asked_scope.as_ref()).ok_or_else(|| scope_too_wide(client))?;
     let asked_claims = claims(params)?;
     let mut subjects = asked_claims.subjects;
-    let hint = hint(client, hinted)?;
+    let hint = hinted.for_client(&client.client_id)?;
     subjects.extend(hint.map(|hint| vec![hint.sub.clone()]));
     let claims = asked_claims.request.within(&client.scope);
     let scope = target.grant(scope, asked_scope.is_some())?;
@@ -179,18 +169,6 @@ fn claims(params: &Params) -> Result<AskedClaims, ProtocolError> {
         return Err(ProtocolError::new(ErrorCode::UnmetAuthenticationRequirements, text));
     }
     Ok(asked)
-}
-
-/// Who the `id_token_hint` speaks of; it must have been issued to this client, at any time.
-fn hint<'a>(client: &Client, hinted: &'a Hinted) -> Result<Option<&'a Hint>, ProtocolError> {
-    match hinted {
-        Hinted::Nobody => Ok(None),
-        Hinted::Broken => Err(ProtocolError::invalid_request("id_token_hint is not an id token of this server.")),
-        Hinted::Somebody(hint) if hint.client_id != client.client_id => {
-            Err(ProtocolError::invalid_request("id_token_hint was issued to another client."))
-        }
-        Hinted::Somebody(hint) => Ok(Some(hint)),
-    }
 }
 
 /// The PKCE challenge (RFC 7636): S256 only, and demanded of public clients.

@@ -52,8 +52,8 @@ pub struct Assertion {
 /// Where the keys of a client are.
 #[derive(Clone, Debug)]
 pub enum Keys {
-    /// There is no such client.
-    Nobodys,
+    /// There are none, and why, for the log: there is no such client, or it is registered for something else.
+    Nobodys(&'static str),
     /// Registered with it.
     Registered(Arc<PublicKeySet>),
     /// To be fetched from here.
@@ -66,6 +66,7 @@ pub struct ProvenAssertion {
     pub(super) client_id: String,
     /// RFC 7638, of the key that signed it.
     thumbprint: String,
+    algorithm: SigningAlgorithm,
     /// The address the key was fetched from; `None` for a registered one.
     fetched_from: Option<String>,
     jti: String,
@@ -230,29 +231,19 @@ fn numeric_date(value: &Value) -> Option<Instant> {
 /// Says where the keys of an assertion's client are.
 ///
 /// # Errors
-/// From the database; a client that is registered for something else is a refusal, the inner error.
-pub fn find_keys(cx: &mut Cx, assertion: &Assertion) -> Result<Result<Keys, ProtocolError>, AppError> {
+/// [`AppError`] from the database only: what is wrong with the client is not for whoever has not proven to be it.
+pub fn find_keys(cx: &mut Cx, assertion: &Assertion) -> Result<Keys, AppError> {
     let client_id = &assertion.client_id;
     let found = cx.env.clients.find(client_id, || clients::find_with_secrets(cx.conn, client_id))?;
-    let Some(known) = found else { return Ok(Ok(Keys::Nobodys)) };
+    let Some(known) = found else { return Ok(Keys::Nobodys("unknown client")) };
     if known.client.auth_method != AuthMethod::PrivateKeyJwt {
-        return Ok(Err(refuse("This client is not registered for private_key_jwt.")));
+        return Ok(Keys::Nobodys("the client is not registered for private_key_jwt"));
     }
-    if let Some(pinned) = known.client.auth_signing_algorithm
-        && pinned != assertion.algorithm
-    {
-        return Ok(Err(refuse(format!("This client is registered for assertions signed with {}.", pinned.as_str()))));
-    }
-    Ok(Ok(match (&known.keys, &known.client.jwks_uri) {
+    Ok(match (&known.keys, &known.client.jwks_uri) {
         (Some(keys), _) => Keys::Registered(Arc::clone(keys)),
         (None, Some(uri)) => Keys::At(uri.clone()),
-        (None, None) => Keys::Nobodys,
-    }))
-}
-
-/// The refusal where the keys at a client's `jwks_uri` cannot be had.
-pub fn keys_missing(reason: &str) -> ProtocolError {
-    refuse(format!("Client authentication failed: the client's jwks_uri was of no use: {reason}."))
+        (None, None) => Keys::Nobodys("the client has no keys"),
+    })
 }
 
 impl Assertion {
@@ -262,27 +253,28 @@ impl Assertion {
     }
 
     /// Checks the signature: some ten to a hundred microseconds, less than handing it to another thread takes.
-    /// `fetched_from` is the address that the keys were fetched from.
+    /// `keys` may be the reason why there are none; `fetched_from` is the address that they were fetched from.
     ///
     /// # Errors
-    /// `invalid_client`, the same for a wrong key and for no client.
-    pub fn prove(self, keys: Option<&PublicKeySet>, fetched_from: Option<String>) -> Result<ProvenAssertion, ProtocolError> {
+    /// `invalid_client`, the same for a wrong key, for no keys and for no client; the log has the reason.
+    pub fn prove(self, keys: Result<&PublicKeySet, &str>, fetched_from: Option<String>) -> Result<ProvenAssertion, ProtocolError> {
         let verify = |keys: &PublicKeySet, kid| {
             let key = keys.verify(kid, self.algorithm, self.message.as_bytes(), &self.signature)?;
             Some(key.thumbprint.clone())
         };
         let found = match keys {
-            Some(keys) => verify(keys, self.kid.as_deref()),
+            Ok(keys) => verify(keys, self.kid.as_deref()).ok_or("no key verifies"),
             // The result is that of keys which nobody has.
-            None => verify(&NOBODYS_KEYS, None).and(None),
+            Err(reason) => verify(&NOBODYS_KEYS, None).and(None).ok_or(reason),
         };
-        let thumbprint = found.ok_or_else(|| {
-            let cause = if keys.is_some() { "no key verifies" } else { "unknown client" };
-            let text = "Client authentication failed: client_assertion is not signed with a key of a registered client.";
+        let thumbprint = found.map_err(|cause| {
+            let text = "Client authentication failed: client_assertion is not signed with a key of a client that is registered for \
+                        private_key_jwt. The log of this server says why.";
             let code = ErrorCode::InvalidClient { basic: false };
             ProtocolError::because(code, text, format!("assertion of {:?}, kid {:?}: {cause}", self.client_id, self.kid))
         })?;
-        Ok(ProvenAssertion { client_id: self.client_id, thumbprint, fetched_from, jti: self.jti, expires_at: self.expires_at })
+        let Self { client_id, algorithm, jti, expires_at, .. } = self;
+        Ok(ProvenAssertion { client_id, thumbprint, algorithm, fetched_from, jti, expires_at })
     }
 }
 
@@ -298,6 +290,11 @@ pub(super) fn admit(cx: &mut Cx, proven: &ProvenAssertion, known: &ClientWithSec
         };
     if !still {
         return Err(refuse("The key of client_assertion is not registered any more.").into());
+    }
+    if let Some(pinned) = known.client.auth_signing_algorithm
+        && pinned != proven.algorithm
+    {
+        return Err(refuse(format!("This client is registered for assertions signed with {}.", pinned.as_str())).into());
     }
     let id = SecretHash::of_tuple(&[proven.client_id.as_bytes(), proven.jti.as_bytes()]);
     // Some time more than it would be accepted, for the clocks of several processes.

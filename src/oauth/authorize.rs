@@ -6,9 +6,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::asking::{self, Asking, Hinted};
+use super::asking::{self, Asking};
 use super::client_documents::{self, NeedDocument};
 use super::error::{ErrorCode, ProtocolError, Stop};
+use super::hint::{Hinted, ID_TOKEN_HINT};
 use super::params::Params;
 use super::redirect::{Redirection, ResponseMode, To};
 use super::resource::{self, Target};
@@ -23,9 +24,9 @@ use crate::domain::grant::{AuthorizationCode, CodeState};
 use crate::domain::resource::path_below;
 use crate::domain::scope::ADMIN_CREDENTIALS;
 use crate::error::AppError;
-use crate::oidc::id_token;
 use crate::secrets::{SecretHash, constant_time_eq, mint};
 use crate::store::authorization_requests::{self, PendingRequest};
+use crate::store::consents::ConsentKey;
 use crate::store::{clients, codes, consents};
 
 /// The user in front of the browser: a live session.
@@ -44,17 +45,15 @@ pub struct AuthorizeRequest {
     /// The address it came from, for the audit log.
     pub ip: Option<String>,
     /// Whether what the client publishes of itself was asked for already: what is kept now has to do.
-    pub gathered: bool,
+    pub document_asked_for: bool,
     hinted: Hinted,
 }
 
 impl AuthorizeRequest {
-    /// A request as it came in. Checks the signature of its `id_token_hint`, so this is for outside of transactions.
+    /// A request as it came in. Checks the signature of its `id_token_hint`, so this is for outside of transactions, and for
+    /// requests that were counted.
     pub fn new(env: &Env, params: Params, ip: Option<String>) -> Self {
-        let hinted = params.get_lenient(ID_TOKEN_HINT).map_or(Hinted::Nobody, |token| {
-            id_token::read_hint(&env.signing_keys(), env.public_url.as_str(), token).map_or(Hinted::Broken, Hinted::Somebody)
-        });
-        Self { params, ip, gathered: false, hinted }
+        Self { hinted: Hinted::of(env, &params), params, ip, document_asked_for: false }
     }
 }
 
@@ -130,8 +129,6 @@ const KNOWN: [&str; 20] = [
     LOGIN_AFTER,
 ];
 
-const ID_TOKEN_HINT: &str = "id_token_hint";
-
 /// Added to the parameters on the way to a login that `prompt=login` asked for: a login from then
 /// on satisfies it.
 pub(super) const LOGIN_AFTER: &str = "login_after";
@@ -166,7 +163,7 @@ pub fn decide(cx: &mut Cx, visitor: &Visitor, decision: &Decision) -> Result<Aut
         return Ok(AuthorizeOutcome::Refuse(ProtocolError::invalid_request(text)));
     };
     // Who it is was settled before the page was shown, and the page is used up now.
-    let request = AuthorizeRequest { params, ip: decision.ip.clone(), gathered: true, hinted: Hinted::Nobody };
+    let request = AuthorizeRequest { params, ip: decision.ip.clone(), document_asked_for: true, hinted: Hinted::Nobody };
     // Checked anew: the client may have changed since the page was shown.
     let consent = if decision.allow { Consent::Allowed(&said) } else { Consent::Denied };
     run(cx, &request, Some(visitor), consent)
@@ -228,7 +225,7 @@ enum Consent<'a> {
 }
 
 fn run(cx: &mut Cx, request: &AuthorizeRequest, visitor: Option<&Visitor>, consent: Consent<'_>) -> Result<AuthorizeOutcome, AppError> {
-    if !request.gathered {
+    if !request.document_asked_for {
         match client_documents::need(cx, &request.params) {
             Ok(None) => {}
             Ok(Some(need)) => return Ok(AuthorizeOutcome::NeedDocument(need)),
@@ -320,7 +317,7 @@ fn answer(
             issue(cx, bound, asking, visitor)
         }
         Consent::Ask => {
-            let known = consents::hold_scope(cx.conn, caller.name(), &bound.client.client_id, asking.target.key())?.unwrap_or_default();
+            let known = consents::hold_scope(cx.conn, consent_key(bound, &asking, caller))?.unwrap_or_default();
             // A System Manager may trust an app for everybody, but not with what only Administrator has.
             let trusted = bound.client.skip_authorization && !caller.is_administrator();
             let shown = asking.shown();
@@ -439,15 +436,19 @@ fn ask(
     })))
 }
 
+fn consent_key<'a>(bound: &'a Bound, asking: &'a Asking, caller: &'a Caller) -> ConsentKey<'a> {
+    ConsentKey { user: caller.name(), client_id: &bound.client.client_id, resource: asking.target.key() }
+}
+
 fn remember(cx: &mut Cx, request: &AuthorizeRequest, bound: &Bound, asking: &Asking, caller: &Caller) -> Result<(), Stop> {
-    let (user, client_id, resource, shown) = (caller.name(), &bound.client.client_id, asking.target.key(), asking.shown());
-    let known = consents::find_scope(cx.conn, user, client_id, resource)?.unwrap_or_default();
-    consents::replace_scope(cx.conn, cx.now, user, client_id, resource, &known.union(&shown))?;
+    let (key, shown) = (consent_key(bound, asking, caller), asking.shown());
+    let known = consents::find_scope(cx.conn, key)?.unwrap_or_default();
+    consents::replace_scope(cx.conn, cx.now, key, &known.union(&shown))?;
     let event = AuditEvent::Consented {
-        user: user.to_owned(),
-        client_id: client_id.clone(),
+        user: key.user.to_owned(),
+        client_id: key.client_id.to_owned(),
         scope: shown.to_string(),
-        resource: resource.map(str::to_owned),
+        resource: key.resource.map(str::to_owned),
     };
     audit::record(cx, request.ip.as_deref(), &event)?;
     Ok(())

@@ -14,6 +14,7 @@ use super::assertion::{self, ProvenAssertion};
 use super::error::{ErrorCode, ProtocolError, Stop};
 use super::params::Params;
 use crate::cx::Cx;
+use crate::domain::Instant;
 use crate::domain::client::{AuthMethod, Client};
 use crate::domain::limit::Limit;
 use crate::error::AppError;
@@ -30,6 +31,8 @@ pub(super) struct KnownClient {
     pub client: Client,
     /// Whether it proved who it is; a public client cannot.
     pub proven: bool,
+    /// Until when at most that proof holds: the end of the replaced secret that was sent.
+    pub proven_until: Option<Instant>,
     /// Whether its service account exists and may act.
     pub user_enabled: bool,
 }
@@ -55,6 +58,13 @@ pub(super) enum Legacy {
     SecretOptional,
     Strict,
 }
+
+/// For a secret that is nobody's, whatever the client is: who guesses learns nothing of it.
+const WRONG_SECRET: &str = "Client authentication failed: there is no such client with this secret.";
+/// For a request that proves nothing, by whatever client: what there is to send.
+const NO_PROOF: &str = "Client authentication failed: send client_secret (HTTP Basic or in the body), or client_assertion where the \
+     client is registered for private_key_jwt. An old integration that sends only code, client_id and redirect_uri needs the field \
+     legacy_no_pkce of its OAuth Client (ostiary client add --kind old-frappe).";
 
 /// Longer than any client id.
 const MAX_CLIENT_ID: usize = 255;
@@ -88,71 +98,62 @@ pub(super) fn authenticate(
     legacy: Legacy,
 ) -> Result<KnownClient, Stop> {
     let presented = presented(params, authorization, gathered)?;
+    let refuse = |description: &str, cause: String| {
+        let code = ErrorCode::InvalidClient { basic: presented.basic };
+        Stop::Refused(ProtocolError::because(code, description, cause))
+    };
+    let unproven = |cause: String| refuse(if presented.secret.is_some() { WRONG_SECRET } else { NO_PROOF }, cause);
+    // Unknown ones are not named: people mix up the fields, and this one might be the secret.
+    let unknown = || unproven("unknown client".into());
     if presented.client_id.len() > MAX_CLIENT_ID {
-        let code = ErrorCode::InvalidClient { basic: presented.basic };
-        return Err(ProtocolError::new(code, "Client authentication failed.").into());
+        return Err(unknown());
     }
-    let refuse = |description: &str, cause: &str| {
-        let code = ErrorCode::InvalidClient { basic: presented.basic };
-        Stop::Refused(ProtocolError::because(code, description, format!("client {:?}: {cause}", presented.client_id)))
-    };
     let found = cx.env.clients.find(&presented.client_id, || clients::find_with_secrets(cx.conn, &presented.client_id))?;
-    let right = secret_is_right(cx, presented.secret.as_deref(), found.as_deref().map_or(&[], |known| &known.secrets));
-    let Some(known) = found else {
-        // Not named: people mix up the fields, and this one might be the secret.
-        let code = ErrorCode::InvalidClient { basic: presented.basic };
-        return Err(ProtocolError::because(code, "Client authentication failed.", "unknown client").into());
-    };
+    let known = found.as_deref();
+    let right = right_secret(cx, presented.secret.as_deref(), known.map_or(&[], |known| &known.secrets));
+    let Some(known) = known else { return Err(unknown()) };
     let client = &known.client;
+    let because = |cause: &str| format!("client {:?}: {cause}", presented.client_id);
+    let wrong_way = |method: AuthMethod| {
+        refuse(&format!("This client is registered for {}.", method.as_str()), because(&format!("pinned to {}", method.as_str())))
+    };
     let proven = match (client.auth_method, &presented.secret) {
         _ if let Some(proven) = presented.assertion => {
-            assertion::admit(cx, proven, &known)?;
+            assertion::admit(cx, proven, known)?;
             true
         }
-        (AuthMethod::PrivateKeyJwt, _) => {
-            let text =
-                "This client is registered for private_key_jwt: it must authenticate with client_assertion and client_assertion_type.";
-            return Err(refuse(text, "no assertion"));
-        }
+        (AuthMethod::PrivateKeyJwt, _) => return Err(unproven(because("registered for private_key_jwt, no assertion"))),
         (AuthMethod::None, None) => false,
         (AuthMethod::None, Some(_)) => {
-            return Err(refuse("This client is public: it has no secret to send.", "public client sent a secret"));
+            return Err(refuse("This client is public: it has no secret to send.", because("public client sent a secret")));
         }
-        (AuthMethod::SecretBasic, Some(_)) if !presented.basic => {
-            return Err(refuse("This client is registered for client_secret_basic.", "pinned to client_secret_basic"));
+        (AuthMethod::Secret | AuthMethod::SecretBasic | AuthMethod::SecretPost, Some(_)) if right.is_none() => {
+            return Err(unproven(because("wrong secret")));
         }
-        (AuthMethod::SecretPost, Some(_)) if presented.basic => {
-            return Err(refuse("This client is registered for client_secret_post.", "pinned to client_secret_post"));
-        }
-        (AuthMethod::Secret | AuthMethod::SecretBasic | AuthMethod::SecretPost, Some(_)) => {
-            if !right {
-                return Err(refuse("Client authentication failed.", "wrong secret"));
-            }
-            true
-        }
+        (method @ AuthMethod::SecretBasic, Some(_)) if !presented.basic => return Err(wrong_way(method)),
+        (method @ AuthMethod::SecretPost, Some(_)) if presented.basic => return Err(wrong_way(method)),
+        (AuthMethod::Secret | AuthMethod::SecretBasic | AuthMethod::SecretPost, Some(_)) => true,
         (AuthMethod::Secret | AuthMethod::SecretBasic | AuthMethod::SecretPost, None) => {
             if legacy == Legacy::Strict || !client.legacy_no_pkce {
-                return Err(refuse(
-                    "This client must authenticate with its client_secret (HTTP Basic or in the body). An old integration that \
-                     sends only code, client_id and redirect_uri needs the field legacy_no_pkce of its OAuth Client \
-                     (ostiary client add --kind old-frappe).",
-                    "no secret",
-                ));
+                return Err(unproven(because("no secret")));
             }
             false
         }
     };
-    Ok(KnownClient { client: client.clone(), proven, user_enabled: known.user_enabled })
+    let proven_until = right.and_then(|secret| secret.expires_at);
+    Ok(KnownClient { client: client.clone(), proven, proven_until, user_enabled: known.user_enabled })
 }
 
-/// Whether a presented secret is one of the stored ones. Takes the same time for every answer but "none presented".
-fn secret_is_right(cx: &Cx, presented: Option<&str>, stored: &[clients::StoredSecret]) -> bool {
-    let Some(presented) = presented else { return false };
-    let hash = SecretHash::of(presented).to_text();
-    let mut right = constant_time_eq(hash.as_bytes(), NOBODY.as_bytes());
+/// The stored secret that a presented one is. Takes the same time for every answer but "none presented".
+fn right_secret<'a>(cx: &Cx, presented: Option<&str>, stored: &'a [clients::StoredSecret]) -> Option<&'a clients::StoredSecret> {
+    let hash = SecretHash::of(presented?).to_text();
+    let nobodys = constant_time_eq(hash.as_bytes(), NOBODY.as_bytes());
+    let mut right = None;
     for secret in stored {
         let live = secret.expires_at.is_none_or(|end| end > cx.now);
-        right |= constant_time_eq(hash.as_bytes(), secret.hash.as_bytes()) & live;
+        if constant_time_eq(hash.as_bytes(), secret.hash.as_bytes()) & live & !nobodys {
+            right = Some(secret);
+        }
     }
     right
 }

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::asking;
 use super::clients::{self, ClientKind};
 use super::error::{ErrorCode, ProtocolError, Stop};
+use super::hint::Hinted;
 use super::params::Params;
 use super::register;
 use super::resource::{self, Target};
@@ -139,7 +140,7 @@ fn check_request(cx: &mut Cx, params: &Params, client: Client) -> Result<(), Sto
     let client = Client { redirect_uris: vec![redirect_uri.clone()], ..client };
     let target = resource::wanted(cx, params)?.unwrap_or(Target::Api);
     // Whether a hint is right is seen when the client is: it costs one fetch.
-    asking::read(&client, &redirect_uri, params, target, &asking::Hinted::Nobody)?;
+    asking::read(&client, &redirect_uri, params, target, &Hinted::Nobody)?;
     Ok(())
 }
 

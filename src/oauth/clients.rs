@@ -118,7 +118,7 @@ pub fn register(cx: &mut Cx, client: Client, allowed_roles: &[String], by: &str)
         true => Some(give_secret(cx, &client.client_id)?),
         false => None,
     };
-    note_described(cx, &client.client_id, by, "registered")?;
+    note_own(cx, &client.client_id, by, "registered")?;
     Ok(Registered { client, secret })
 }
 
@@ -129,7 +129,7 @@ pub fn register(cx: &mut Cx, client: Client, allowed_roles: &[String], by: &str)
 /// As [`register`], and [`AppError::NotFound`].
 pub fn update(cx: &mut Cx, client: Client, allowed_roles: Option<&[String]>, by: &str) -> Result<Registered, AppError> {
     let registered = replace(cx, client, allowed_roles, by)?;
-    note(cx, &registered.client.client_id, by, "changed")?;
+    note_all(cx, &registered.client.client_id, by, "changed")?;
     Ok(registered)
 }
 
@@ -140,7 +140,7 @@ pub fn update(cx: &mut Cx, client: Client, allowed_roles: Option<&[String]>, by:
 /// As [`register`].
 pub(super) fn update_described(cx: &mut Cx, client: Client) -> Result<(), AppError> {
     let registered = replace(cx, client, None, GUEST)?;
-    note_described(cx, &registered.client.client_id, GUEST, "changed")
+    note_own(cx, &registered.client.client_id, GUEST, "changed")
 }
 
 fn replace(cx: &mut Cx, client: Client, allowed_roles: Option<&[String]>, by: &str) -> Result<Registered, AppError> {
@@ -230,7 +230,7 @@ pub fn rotate_secret(cx: &mut Cx, client_id: &str, overlap: Option<Overlap>, by:
     let old_until = overlap.map(|Overlap(duration)| cx.now.plus(duration));
     clients::retire_secrets(cx.conn, client_id, old_until)?;
     let secret = give_secret(cx, client_id)?;
-    note(cx, client_id, by, if old_until.is_some() { "secret rotated, old one kept for a time" } else { "secret rotated" })?;
+    note_all(cx, client_id, by, if old_until.is_some() { "secret rotated, old one kept for a time" } else { "secret rotated" })?;
     Ok(Rotated { secret, old_until })
 }
 
@@ -265,7 +265,7 @@ pub fn remove(cx: &mut Cx, client_id: &str, by: &str, force: bool) -> Result<(),
     if !clients::delete_client(cx.conn, client_id)? {
         return Err(AppError::not_found("OAuth Client", client_id));
     }
-    note(cx, client_id, by, "removed")
+    note_all(cx, client_id, by, "removed")
 }
 
 /// Refuses a client that would reach further or live longer than the credential that registers it
@@ -293,14 +293,16 @@ fn give_secret(cx: &mut Cx, client_id: &str) -> Result<String, AppError> {
     Ok(secret)
 }
 
-/// Keeps what an administrator did; whatever was cached is not trusted any more.
-fn note(cx: &mut Cx, client_id: &str, by: &str, what: &'static str) -> Result<(), AppError> {
+/// Keeps what was done to a client, and has every cache forget everything: users, credentials, resources, clients and
+/// introspections may all have depended on what it was.
+fn note_all(cx: &mut Cx, client_id: &str, by: &str, what: &'static str) -> Result<(), AppError> {
     epochs::bump(cx.conn, cx.effects, cx.now, EVERYBODY)?;
     record(cx, client_id, by, what)
 }
 
-/// Keeps what a client said of itself, for which no other need be asked for again.
-fn note_described(cx: &mut Cx, client_id: &str, by: &str, what: &'static str) -> Result<(), AppError> {
+/// Keeps what was done to a client, and has the caches forget what they hold of this one, and which origins all of them
+/// have: enough for a client that is new, and for one that changes its own description, which anybody can do at will.
+fn note_own(cx: &mut Cx, client_id: &str, by: &str, what: &'static str) -> Result<(), AppError> {
     epochs::bump(cx.conn, cx.effects, cx.now, CLIENTS)?;
     epochs::bump(cx.conn, cx.effects, cx.now, client_id)?;
     record(cx, client_id, by, what)

@@ -5,17 +5,33 @@
 
 use super::authorize::Visitor;
 use super::error::{ProtocolError, Stop};
+use super::hint::{Hinted, ID_TOKEN_HINT};
 use super::params::Params;
 use super::redirect::with_query;
 use crate::auth::session;
-use crate::cx::Cx;
+use crate::cx::{Cx, Env};
 use crate::domain::client::Client;
 use crate::error::AppError;
-use crate::oidc::id_token;
 use crate::store::clients;
 
 /// What a request may say; whatever else it says is neither read nor passed on.
-pub const KNOWN: [&str; 6] = ["id_token_hint", "client_id", "post_logout_redirect_uri", "state", "logout_hint", "ui_locales"];
+const KNOWN: [&str; 6] = [ID_TOKEN_HINT, "client_id", "post_logout_redirect_uri", "state", "logout_hint", "ui_locales"];
+
+/// A request to the end session endpoint.
+#[derive(Clone, Debug)]
+pub struct EndSessionRequest {
+    /// What it says, of what is known.
+    pub params: Params,
+    hinted: Hinted,
+}
+
+impl EndSessionRequest {
+    /// A request as it came in. Checks the signature of its `id_token_hint`, so this is for outside of transactions.
+    pub fn new(env: &Env, params: &Params) -> Self {
+        let params = params.only(&KNOWN);
+        Self { hinted: Hinted::of(env, &params), params }
+    }
+}
 
 /// What the end session endpoint answers.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,8 +66,8 @@ impl Back {
 ///
 /// # Errors
 /// [`AppError`] for faults only.
-pub fn end_session(cx: &mut Cx, params: &Params, visitor: Option<&Visitor>) -> Result<EndSessionOutcome, AppError> {
-    let (client, back) = match bind(cx, params) {
+pub fn end_session(cx: &mut Cx, request: &EndSessionRequest, visitor: Option<&Visitor>) -> Result<EndSessionOutcome, AppError> {
+    let (client, back) = match bind(cx, request) {
         Ok(bound) => bound,
         Err(Stop::Refused(error)) => return Ok(EndSessionOutcome::Refuse(error)),
         Err(Stop::Fault(error)) => return Err(error),
@@ -67,8 +83,8 @@ pub fn end_session(cx: &mut Cx, params: &Params, visitor: Option<&Visitor>) -> R
 ///
 /// # Errors
 /// [`AppError`] for faults only.
-pub fn confirm(cx: &mut Cx, params: &Params, visitor: &Visitor, ip: Option<&str>) -> Result<EndSessionOutcome, AppError> {
-    match end_session(cx, params, Some(visitor))? {
+pub fn confirm(cx: &mut Cx, request: &EndSessionRequest, visitor: &Visitor, ip: Option<&str>) -> Result<EndSessionOutcome, AppError> {
+    match end_session(cx, request, Some(visitor))? {
         EndSessionOutcome::Ask { back, .. } => {
             session::end(cx, &visitor.session_id, visitor.caller.name(), ip)?;
             Ok(EndSessionOutcome::LoggedOut(back))
@@ -77,23 +93,15 @@ pub fn confirm(cx: &mut Cx, params: &Params, visitor: &Visitor, ip: Option<&str>
     }
 }
 
-fn bind(cx: &mut Cx, params: &Params) -> Result<(Option<Client>, Option<Back>), Stop> {
+fn bind(cx: &mut Cx, request: &EndSessionRequest) -> Result<(Option<Client>, Option<Back>), Stop> {
+    let params = &request.params;
     for name in KNOWN {
         params.get(name)?;
     }
-    let hint = match params.get("id_token_hint")? {
-        None => None,
-        Some(token) => {
-            let hint = id_token::read_hint(&cx.env.signing_keys(), cx.env.public_url.as_str(), token);
-            Some(hint.ok_or_else(|| ProtocolError::invalid_request("id_token_hint is not an id token of this server."))?)
-        }
-    };
-    let client_id = match (params.get("client_id")?, &hint) {
-        (Some(named), Some(hint)) if named != hint.client_id => {
-            return Err(ProtocolError::invalid_request("id_token_hint was issued to another client.").into());
-        }
-        (Some(named), _) => Some(named),
-        (None, hint) => hint.as_ref().map(|hint| hint.client_id.as_str()),
+    // A hint that nobody can prove names its client as well as `client_id` does, which proves nothing either.
+    let client_id = match params.get("client_id")? {
+        Some(named) => request.hinted.for_client(named).map(|_| Some(named))?,
+        None => request.hinted.client_id()?,
     };
     let client = match client_id {
         None => None,

@@ -62,6 +62,13 @@ pub fn introspect(cx: &mut Cx, request: &IntrospectRequest, caller: Option<&Call
     }
 }
 
+/// Who asks.
+struct Asker {
+    sight: Sight,
+    /// See [`KnownClient::proven_until`](client_auth::KnownClient::proven_until).
+    proven_until: Option<Instant>,
+}
+
 /// Whose tokens the asker may see.
 enum Sight {
     Everything,
@@ -71,7 +78,7 @@ enum Sight {
 
 fn run(cx: &mut Cx, request: &IntrospectRequest, caller: Option<&Caller>) -> Result<Reply, Stop> {
     let params = &request.params;
-    let sight = sight(cx, request, caller)?;
+    let Asker { sight, proven_until } = asker(cx, request, caller)?;
     let presented = params.get("token")?.ok_or_else(|| ProtocolError::invalid_request("Missing token parameter."))?;
     // A hint is only a hint; hashes of both kinds never meet.
     params.get("token_type_hint")?;
@@ -105,14 +112,15 @@ fn run(cx: &mut Cx, request: &IntrospectRequest, caller: Option<&Caller>) -> Res
     if live.is_access {
         body.insert("token_type".into(), "Bearer".into());
     }
+    let end = proven_until.map_or(live.expires_at, |end| end.min(live.expires_at));
     // A refresh token may be spent at any time without a word.
-    let lasting = live.is_access.then_some((live.user, live.expires_at));
+    let lasting = live.is_access.then_some((live.user, end));
     Ok(Reply { body: body.into(), lasting })
 }
 
-fn sight(cx: &mut Cx, request: &IntrospectRequest, caller: Option<&Caller>) -> Result<Sight, Stop> {
+fn asker(cx: &mut Cx, request: &IntrospectRequest, caller: Option<&Caller>) -> Result<Asker, Stop> {
     if caller.is_some_and(|caller| caller.scope.is_none() && caller.is_system_manager()) {
-        return Ok(Sight::Everything);
+        return Ok(Asker { sight: Sight::Everything, proven_until: None });
     }
     let known = client_auth::authenticate(cx, &request.params, request.authorization.as_deref(), &request.gathered, Legacy::Strict)?;
     known.count(cx, Limit::Introspect)?;
@@ -120,10 +128,11 @@ fn sight(cx: &mut Cx, request: &IntrospectRequest, caller: Option<&Caller>) -> R
         let code = ErrorCode::InvalidClient { basic: request.authorization.is_some() };
         return Err(ProtocolError::new(code, "Only clients that authenticate may introspect tokens.").into());
     }
-    Ok(match known.client.is_resource_server {
+    let sight = match known.client.is_resource_server {
         true => Sight::Everything,
         false => Sight::Client(known.client.client_id),
-    })
+    };
+    Ok(Asker { sight, proven_until: known.proven_until })
 }
 
 /// Whether a token is for a resource whose tokens this client introspects. Access tokens only: a resource that took a
@@ -139,7 +148,7 @@ fn inactive() -> Reply {
     Reply { body: serde_json::json!({"active": false}), lasting: None }
 }
 
-/// Answers that stay right until their user's epoch moves or the token expires.
+/// Answers that stay right until their user's epoch moves, or the token or the secret of who asked ends.
 pub struct IntrospectionCache {
     entries: moka::sync::Cache<[u8; 32], Arc<Remembered>>,
     epochs: Arc<Epochs>,

@@ -8,23 +8,33 @@ use crate::domain::token::{AccessToken, RefreshState, RefreshToken};
 use crate::secrets::{SecretHash, mint};
 use crate::store::{StoreError, epochs, grants, tokens};
 
-/// Keeps an access token for a resource (`None`: this server's own API).
-pub(super) fn keep_access(
-    cx: &mut Cx,
-    token: &str,
-    grant_id: Option<&str>,
-    client_id: &str,
-    user: &str,
-    scope: &Scope,
-    resource: Option<&str>,
-) -> Result<(), StoreError> {
+/// What an access token opens, and for whom.
+pub(super) struct Access<'a> {
+    /// The grant it comes from; a client that acts by itself has none.
+    pub grant_id: Option<&'a str>,
+    pub client_id: &'a str,
+    pub user: &'a str,
+    pub scope: &'a Scope,
+    /// `None`: this server's own API.
+    pub resource: Option<&'a str>,
+}
+
+impl<'a> Access<'a> {
+    /// A part of what a grant opens.
+    pub fn of(grant: &'a Grant, scope: &'a Scope, resource: Option<&'a str>) -> Self {
+        Self { grant_id: Some(&grant.id), client_id: &grant.client_id, user: &grant.user, scope, resource }
+    }
+}
+
+/// Keeps an access token.
+pub(super) fn keep_access(cx: &mut Cx, token: &str, access: &Access<'_>) -> Result<(), StoreError> {
     let row = AccessToken {
         id: mint::id(cx.now),
-        grant_id: grant_id.map(str::to_owned),
-        client_id: client_id.to_owned(),
-        user: user.to_owned(),
-        scope: scope.clone(),
-        resource: resource.map(str::to_owned),
+        grant_id: access.grant_id.map(str::to_owned),
+        client_id: access.client_id.to_owned(),
+        user: access.user.to_owned(),
+        scope: access.scope.clone(),
+        resource: access.resource.map(str::to_owned),
         issued_at: cx.now,
         expires_at: cx.now.plus(cx.env.config.oauth.access_token()),
         revoked: false,

@@ -18,6 +18,7 @@ pub mod end_session;
 mod endpoint;
 mod error;
 pub mod grants;
+mod hint;
 pub mod introspect;
 mod issued;
 mod params;

@@ -65,7 +65,7 @@ impl Target {
     pub fn grant(&self, scope: Scope, asked: bool) -> Result<Scope, ProtocolError> {
         let known = self.known_of(&scope);
         let Self::Registered(resource) = self else { return Ok(known) };
-        let unknown = scope.only(|word| !known.contains(word));
+        let unknown = scope.without(&known);
         if unknown.is_empty() || (!asked && !known.is_empty()) {
             return Ok(known);
         }

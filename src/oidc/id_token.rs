@@ -70,12 +70,42 @@ pub struct Hint {
     pub email: Option<String>,
 }
 
-/// Reads an id token that this server issued at any time, expired or not; `None` for anything else.
-pub fn read_hint(keys: &[SigningKey], issuer: &str, token: &str) -> Option<Hint> {
-    let kid = jsonwebtoken::decode_header(token).ok()?.kid?;
-    let claims = keys.iter().find(|key| key.kid == kid)?.verify_however_old(token, issuer).ok()?;
+/// Why a hint cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// It is no id token of this server.
+    NotOurs,
+    /// It looks like one that this server issued to this client, but the key it names is not kept any more: true or not,
+    /// nobody can tell.
+    KeyGone { client_id: String },
+}
+
+/// Reads an id token that this server issued, expired or not.
+///
+/// # Errors
+/// [`Unreadable`].
+pub fn read_hint(keys: &[SigningKey], issuer: &str, token: &str) -> Result<Hint, Unreadable> {
+    let header = jsonwebtoken::decode_header(token).map_err(|_| Unreadable::NotOurs)?;
+    let kid = header.kid.as_ref().ok_or(Unreadable::NotOurs)?;
+    let Some(key) = keys.iter().find(|key| key.kid == *kid) else {
+        let client_id = said_audience(&header, issuer, token).ok_or(Unreadable::NotOurs)?;
+        return Err(Unreadable::KeyGone { client_id });
+    };
+    let claims = key.verify_however_old(token, issuer).map_err(|_| Unreadable::NotOurs)?;
     let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
-    Some(Hint { client_id: text("aud")?, sub: text("sub")?, email: text("email") })
+    let hint = || Some(Hint { client_id: text("aud")?, sub: text("sub")?, email: text("email") });
+    hint().ok_or(Unreadable::NotOurs)
+}
+
+/// The client that a token names as its audience, if it has the form of an id token of this issuer. Proves nothing.
+fn said_audience(header: &jsonwebtoken::Header, issuer: &str, token: &str) -> Option<String> {
+    use jsonwebtoken::Algorithm;
+    let is_ours = matches!(header.alg, Algorithm::RS256 | Algorithm::ES256 | Algorithm::EdDSA);
+    let [_, claims, signature] = token.split('.').collect::<Vec<_>>().try_into().ok()?;
+    let is_signed = URL_SAFE_NO_PAD.decode(signature).is_ok_and(|signature| !signature.is_empty());
+    let claims: Map<String, Value> = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
+    let from_us = claims.get("iss").and_then(Value::as_str) == Some(issuer);
+    claims.get("aud").and_then(Value::as_str).filter(|_| is_ours && is_signed && from_us).map(str::to_owned)
 }
 
 /// The left half of the token's hash, by the hash of the signature algorithm (OpenID Connect Core

@@ -7,7 +7,8 @@ use chrono::NaiveDateTime;
 use diesel::prelude::*;
 
 use super::schema::{oauth_client_roles, oauth_client_secrets, oauth_clients, users};
-use super::{Conn, StoreError};
+use super::statement::Statement;
+use super::{Conn, StoreError, dialect};
 use crate::domain::client::{AuthMethod, Client, SigningAlgorithm};
 use crate::domain::{Instant, Scope};
 use crate::secrets::{PublicKeySet, SecretHash, mint};
@@ -334,8 +335,10 @@ pub fn insert_secret(conn: &mut Conn, now: Instant, client_id: &str, hash: &Secr
 /// # Errors
 /// [`StoreError`] from the database.
 pub fn retire_secrets(conn: &mut Conn, client_id: &str, end: Option<Instant>) -> Result<(), StoreError> {
-    // Changes nothing: who rotates at the same time on Postgres waits here, and then sees what we left.
-    diesel::update(oauth_clients::table.find(client_id)).set(oauth_clients::app_name.eq(oauth_clients::app_name)).execute(conn)?;
+    // Who rotates at the same time waits here, and then sees what we left.
+    let mut lock = Statement::default();
+    lock.sql("SELECT client_id FROM oauth_clients WHERE client_id = ").text(client_id).sql(dialect::locked(conn));
+    lock.load(conn)?;
     let of_client = || oauth_client_secrets::table.filter(oauth_client_secrets::client_id.eq(client_id));
     let Some(end) = end else {
         diesel::delete(of_client()).execute(conn)?;

@@ -13,13 +13,21 @@ fn key(resource: Option<&str>) -> &str {
     resource.unwrap_or_default()
 }
 
+/// Which consent: whose, to whom, and at which resource.
+#[derive(Clone, Copy, Debug)]
+pub struct ConsentKey<'a> {
+    pub user: &'a str,
+    pub client_id: &'a str,
+    pub resource: Option<&'a str>,
+}
+
 /// What a user already allowed a client at a resource, if anything.
 ///
 /// # Errors
 /// [`StoreError`] from the database.
-pub fn find_scope(conn: &mut Conn, user: &str, client_id: &str, resource: Option<&str>) -> Result<Option<Scope>, StoreError> {
-    let text: Option<String> =
-        oauth_consents::table.find((user, client_id, key(resource))).select(oauth_consents::scopes).get_result(conn).optional()?;
+pub fn find_scope(conn: &mut Conn, consent: ConsentKey<'_>) -> Result<Option<Scope>, StoreError> {
+    let row = oauth_consents::table.find((consent.user, consent.client_id, key(consent.resource)));
+    let text: Option<String> = row.select(oauth_consents::scopes).get_result(conn).optional()?;
     text.map(|text| Scope::parse(&text).map_err(StoreError::corrupt)).transpose()
 }
 
@@ -27,7 +35,7 @@ pub fn find_scope(conn: &mut Conn, user: &str, client_id: &str, resource: Option
 ///
 /// # Errors
 /// [`StoreError`] from the database.
-pub fn hold_scope(conn: &mut Conn, user: &str, client_id: &str, resource: Option<&str>) -> Result<Option<Scope>, StoreError> {
+pub fn hold_scope(conn: &mut Conn, consent: ConsentKey<'_>) -> Result<Option<Scope>, StoreError> {
     #[derive(QueryableByName)]
     struct Held {
         #[diesel(sql_type = Text)]
@@ -35,8 +43,8 @@ pub fn hold_scope(conn: &mut Conn, user: &str, client_id: &str, resource: Option
     }
     let lock = dialect::shared(conn);
     let sql = format!("SELECT scopes FROM oauth_consents WHERE user_name = $1 AND client_id = $2 AND resource = $3{lock}");
-    let query = diesel::sql_query(sql).bind::<Text, _>(user).bind::<Text, _>(client_id).bind::<Text, _>(key(resource));
-    let held: Option<Held> = query.get_result(conn).optional()?;
+    let query = diesel::sql_query(sql).bind::<Text, _>(consent.user).bind::<Text, _>(consent.client_id);
+    let held: Option<Held> = query.bind::<Text, _>(key(consent.resource)).get_result(conn).optional()?;
     held.map(|held| Scope::parse(&held.scopes).map_err(StoreError::corrupt)).transpose()
 }
 
@@ -44,22 +52,15 @@ pub fn hold_scope(conn: &mut Conn, user: &str, client_id: &str, resource: Option
 ///
 /// # Errors
 /// [`StoreError`] from the database.
-pub fn replace_scope(
-    conn: &mut Conn,
-    now: Instant,
-    user: &str,
-    client_id: &str,
-    resource: Option<&str>,
-    scope: &Scope,
-) -> Result<(), StoreError> {
+pub fn replace_scope(conn: &mut Conn, now: Instant, consent: ConsentKey<'_>, scope: &Scope) -> Result<(), StoreError> {
     // Raw because diesel's two-backend connection has no ON CONFLICT; both databases read `$1`.
     diesel::sql_query(
         "INSERT INTO oauth_consents (user_name, client_id, resource, scopes, created, modified) VALUES ($1, $2, $3, $4, $5, $6) \
          ON CONFLICT (user_name, client_id, resource) DO UPDATE SET scopes = excluded.scopes, modified = excluded.modified",
     )
-    .bind::<Text, _>(user)
-    .bind::<Text, _>(client_id)
-    .bind::<Text, _>(key(resource))
+    .bind::<Text, _>(consent.user)
+    .bind::<Text, _>(consent.client_id)
+    .bind::<Text, _>(key(consent.resource))
     .bind::<Text, _>(scope.to_string())
     .bind::<Timestamp, _>(now.naive_utc())
     .bind::<Timestamp, _>(now.naive_utc())

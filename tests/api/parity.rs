@@ -1,12 +1,18 @@
 //! Migrates a database of each kind and compares both with each other and with `src/store/schema.rs`:
 //! tables, columns, types, nullability and primary keys with all three, unique and foreign keys
-//! and indexes (of which `schema.rs` knows nothing) with both databases.
+//! and indexes (of which `schema.rs` knows nothing) with both databases. And goes back.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
+use diesel::connection::SimpleConnection as _;
 use diesel::sql_types::{Bool, Nullable, Text};
 use diesel::{QueryableByName, RunQueryDsl as _, sql_query};
+use ostiary::domain::client::{AuthMethod, Client};
+use ostiary::domain::{Instant, Scope};
 use ostiary::error::AppError;
+use ostiary::oauth::clients::ClientKind;
+use ostiary::store::clients::{ClientRecord, insert_client};
 use ostiary::store::{Backend, Conn, DatabaseUrl, Db, Settings, StoreError};
 
 use crate::support::Database;
@@ -48,6 +54,54 @@ fn both_databases_have_the_same_tables_and_schema_rs_lists_them() {
         }
     }
     assert_eq!(differences(&listed, &sqlite), Vec::<String>::new(), "schema.rs (left) and the migrations (right) differ");
+}
+
+/// What an operator runs to go back to the program from before clients had keys.
+#[test]
+fn going_back_leaves_only_clients_that_the_older_program_can_read() {
+    const WITH_KEYS: &str = "20261123001000_client_keys";
+    for (backend, folder) in [(Backend::Sqlite, "sqlite"), (Backend::Postgres, "postgres")] {
+        let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(folder);
+        let mut steps: Vec<_> = migrations.read_dir().expect("a folder").map(|entry| entry.expect("an entry").file_name()).collect();
+        steps.retain(|step| step.to_str().is_some_and(|step| step >= WITH_KEYS));
+        steps.sort();
+        let back: Vec<String> =
+            steps.iter().rev().map(|step| std::fs::read_to_string(migrations.join(step).join("down.sql")).expect("a file")).collect();
+
+        let database = Database::new(backend);
+        let url = DatabaseUrl::parse(database.url()).expect("a URL of our own");
+        let db = Db::open(&url, Settings::default()).expect("migrations apply");
+        let left = db.write_blocking("go back", move |conn, _| {
+            for method in [AuthMethod::Secret, AuthMethod::None, AuthMethod::PrivateKeyJwt] {
+                insert_client(conn, &client(method))?;
+            }
+            for step in &back {
+                conn.batch_execute(step).map_err(StoreError::from)?;
+            }
+            #[derive(QueryableByName)]
+            struct Kept {
+                #[diesel(sql_type = Text)]
+                client_id: String,
+            }
+            let kept: Vec<Kept> =
+                sql_query("SELECT client_id FROM oauth_clients ORDER BY client_id").load(conn).map_err(StoreError::from)?;
+            Ok(kept.into_iter().map(|kept| kept.client_id).collect::<Vec<_>>())
+        });
+        assert_eq!(left.expect("it goes back"), ["client_secret", "none"], "{folder}");
+    }
+}
+
+/// A client of this way to authenticate, with its name as its id.
+fn client(auth_method: AuthMethod) -> ClientRecord {
+    let template = ClientKind::Web.template("App", Scope::parse("openid").expect("valid"), vec!["https://app.example.com/".into()]);
+    let now = Instant::from_unix(1_800_000_000).expect("in range");
+    ClientRecord {
+        client: Client { client_id: auth_method.as_str().to_owned(), auth_method, ..template },
+        owner: "Administrator".into(),
+        creation: now,
+        modified: now,
+        modified_by: "Administrator".into(),
+    }
 }
 
 fn differences(left: &Shape, right: &Shape) -> Vec<String> {

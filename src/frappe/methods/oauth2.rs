@@ -8,13 +8,14 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::auth::address::limit_key;
 use crate::auth::{Via, csrf};
 use crate::config::Registration;
+use crate::cx::Cx;
 use crate::domain::client::SigningAlgorithm;
 use crate::domain::limit::Limit;
 use crate::error::AppError;
 use crate::frappe::call::{Answer, Call, Reply, Verb};
 use crate::http::{State, extract, oauth as door, respond};
 use crate::oauth::authorize::{self, AuthorizeOutcome, AuthorizeRequest, ConsentView, Decision, Visitor};
-use crate::oauth::end_session::{self, Back, EndSessionOutcome};
+use crate::oauth::end_session::{self, Back, EndSessionOutcome, EndSessionRequest};
 use crate::oauth::introspect::{self, IntrospectOutcome, IntrospectRequest};
 use crate::oauth::redirect::{Redirection, ResponseMode};
 use crate::oauth::register::{self, RegisterOutcome, RegisterRequest};
@@ -33,8 +34,7 @@ const AUTHORIZE: &str = "/api/method/frappe.integrations.oauth2.authorize";
 /// Starts an authorization (RFC 6749 section 4.1.1), by GET or POST.
 pub fn authorize(call: Call<'_>) -> Answer<'_> {
     Box::pin(async move {
-        let request = authorize_request(&call);
-        count(&call, Limit::Authorize, oauth::named_client(&request.params, None))?;
+        let request = authorize_request(&call)?;
         start(&call, request, Allow::NotYet).await
     })
 }
@@ -43,8 +43,7 @@ pub fn authorize(call: Call<'_>) -> Answer<'_> {
 /// page sends them; by GET the same as [`authorize()`]: a link alone never allows anything.
 pub fn approve(call: Call<'_>) -> Answer<'_> {
     Box::pin(async move {
-        let request = authorize_request(&call);
-        count(&call, Limit::Authorize, oauth::named_client(&request.params, None))?;
+        let request = authorize_request(&call)?;
         if call.verb != Verb::Post {
             return start(&call, request, Allow::NotYet).await;
         }
@@ -73,8 +72,11 @@ pub fn approve(call: Call<'_>) -> Answer<'_> {
     })
 }
 
-fn authorize_request(call: &Call<'_>) -> AuthorizeRequest {
-    AuthorizeRequest::new(&call.state.env, Params::new(call.params.pairs()), Some(call.facts.address.to_string()))
+/// Counts a request, and only then looks at what it says: that may cost checking a signature.
+fn authorize_request(call: &Call<'_>) -> Result<AuthorizeRequest, AppError> {
+    let params = Params::new(call.params.pairs());
+    count(call, Limit::Authorize, oauth::named_client(&params, None))?;
+    Ok(AuthorizeRequest::new(&call.state.env, params, Some(call.facts.address.to_string())))
 }
 
 /// The session's user. An API key or token is not a login.
@@ -96,7 +98,7 @@ async fn start(call: &Call<'_>, mut request: AuthorizeRequest, allow: Allow) -> 
     if let AuthorizeOutcome::NeedDocument(need) = &outcome {
         outcome = match call.state.gather_client_metadata(need, call.facts.address).await? {
             Ok(()) => {
-                request.gathered = true;
+                request.document_asked_for = true;
                 run(call.state, visitor.clone(), request.clone(), allow).await?
             }
             Err(error) => AuthorizeOutcome::Refuse(error),
@@ -214,26 +216,26 @@ fn refused(call: &Call<'_>, error: &ProtocolError) -> HttpResponse {
 /// Logout that an app asks for (OpenID Connect RP-Initiated Logout): a question, and its answer by POST.
 pub fn end_session(call: Call<'_>) -> Answer<'_> {
     Box::pin(async move {
-        let params = Params::new(call.params.pairs()).only(&end_session::KNOWN);
+        let request = EndSessionRequest::new(&call.state.env, &Params::new(call.params.pairs()));
         let visitor = visitor(&call);
         let pressed = call.verb == Verb::Post && call.params.text("decision").as_deref() == Some("log_out");
         let outcome = match visitor.clone() {
             Some(visitor) if pressed && call.identity.csrf_issued => {
-                let (asked, ip) = (params.clone(), call.facts.address.to_string());
+                let (asked, ip) = (request.clone(), call.facts.address.to_string());
                 call.state.write("end session", move |cx| end_session::confirm(cx, &asked, &visitor, Some(&ip))).await?
             }
             // An app's own form comes without our cookie (SameSite); a redirect has the browser send it.
             None if call.verb == Verb::Post => {
-                return Ok(Reply::response(respond::redirect(&format!("{}?{}", pages::paths::END_SESSION, params.to_query()))));
+                return Ok(Reply::response(respond::redirect(&format!("{}?{}", pages::paths::END_SESSION, request.params.to_query()))));
             }
             visitor => {
-                let asked = params.clone();
+                let asked = request.clone();
                 call.state.lookup(move |cx| end_session::end_session(cx, &asked, visitor.as_ref())).await?
             }
         };
         match (outcome, visitor) {
             (EndSessionOutcome::Ask { app_name, back }, Some(visitor)) => {
-                let response = logout_page(call.state, &visitor, &params, app_name, back.as_ref()).await?;
+                let response = logout_page(call.state, &visitor, &request.params, app_name, back.as_ref()).await?;
                 Ok(Reply::response(response))
             }
             (EndSessionOutcome::Ask { .. }, None) => Err(AppError::internal("logout asked of nobody")),
@@ -378,15 +380,8 @@ pub fn introspect_token(call: Call<'_>) -> Answer<'_> {
         let FromClient { params, authorization, gathered, named: client } = sent;
         let by_assertion = gathered.assertion.is_some();
         let request = IntrospectRequest { params, authorization, gathered };
-        if by_assertion {
-            // An assertion is used up, which is a change.
-            let outcome = call.state.write("introspect", move |cx| introspect::introspect(cx, &request, None)).await?;
-            return Ok(Reply::response(match outcome {
-                IntrospectOutcome::Reply(reply) => respond::json_no_store(StatusCode::OK, reply.body.to_string()),
-                IntrospectOutcome::Refused(error) => door::refusal(&error),
-            }));
-        }
-        let manager = manager(&call).await?;
+        // What an assertion proves, no user has to.
+        let manager = if by_assertion { None } else { manager(&call).await? };
         let remembered = &call.state.introspections;
         let key = if manager.is_none() { remembered.key(&request) } else { None };
         if let Some(body) = key.and_then(|key| remembered.find(&key, call.arrived_at)) {
@@ -395,7 +390,13 @@ pub fn introspect_token(call: Call<'_>) -> Answer<'_> {
             return Ok(Reply::response(respond::json_no_store(StatusCode::OK, body)));
         }
         let as_of = remembered.epoch();
-        Ok(Reply::response(match call.state.lookup(move |cx| introspect::introspect(cx, &request, manager.as_ref())).await? {
+        let look = move |cx: &mut Cx<'_>| introspect::introspect(cx, &request, manager.as_ref());
+        let outcome = match by_assertion {
+            // An assertion is used up, which is a change.
+            true => call.state.write("introspect", look).await?,
+            false => call.state.lookup(look).await?,
+        };
+        Ok(Reply::response(match outcome {
             IntrospectOutcome::Reply(reply) => {
                 if let Some(key) = key {
                     remembered.insert(key, &reply, as_of);

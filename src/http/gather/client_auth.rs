@@ -27,16 +27,12 @@ impl State {
             Err(error) => return Ok(Err(error)),
         };
         let named = assertion.clone();
-        let keys = match self.lookup(move |cx| assertion::find_keys(cx, &named)).await? {
-            Ok(keys) => keys,
-            Err(error) => return Ok(Err(error)),
-        };
-        let proven = match keys {
-            Keys::Nobodys => assertion.prove(None, None),
-            Keys::Registered(keys) => assertion.prove(Some(&keys), None),
+        let proven = match self.lookup(move |cx| assertion::find_keys(cx, &named)).await? {
+            Keys::Nobodys(reason) => assertion.prove(Err(reason), None),
+            Keys::Registered(keys) => assertion.prove(Ok(&keys), None),
             Keys::At(url) => match self.key_sets.get(&self.fetcher, &self.env.limits, asker, &url, assertion.kid(), now).await {
-                Ok(keys) => assertion.prove(Some(&keys), Some(url)),
-                Err(reason) => Err(assertion::keys_missing(&reason)),
+                Ok(keys) => assertion.prove(Ok(&keys), Some(url)),
+                Err(reason) => assertion.prove(Err(&format!("jwks_uri was of no use: {reason}")), None),
             },
         };
         Ok(proven.map(|proven| Gathered { assertion: Some(proven) }))

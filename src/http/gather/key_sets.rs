@@ -41,7 +41,7 @@ impl KeySets {
     /// is looked for, if it has a name.
     ///
     /// # Errors
-    /// Why there are none, in words that the client's developer may read.
+    /// Why there are none, for the log.
     pub(super) async fn get(
         &self,
         fetcher: &Fetcher,

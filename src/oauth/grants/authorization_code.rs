@@ -19,7 +19,7 @@ use crate::oauth::client_auth::KnownClient;
 use crate::oauth::endpoint::{Aside, Asked, SettledClient, oxide_grant, oxide_issued, refusal, wrong_client};
 use crate::oauth::error::{ErrorCode, ProtocolError, Stop};
 use crate::oauth::grants::{AUTHORIZATION_CODE, REFRESH_TOKEN};
-use crate::oauth::issued::{end_family, invalid_grant, keep_access, keep_refresh};
+use crate::oauth::issued::{Access, end_family, invalid_grant, keep_access, keep_refresh};
 use crate::oauth::resource::{self, Target};
 use crate::oauth::token::{TokenReply, TokenRequest};
 use crate::oidc::claims::{House, identity_of};
@@ -209,7 +209,7 @@ impl Exchange<'_, '_> {
         self.note_winner();
         grants::insert_grant(self.cx.conn, &grant, self.code.claims.as_ref())?;
         let access = mint::secret(mint::Kind::AccessToken);
-        keep_access(self.cx, &access, Some(&grant.id), &grant.client_id, &grant.user, &grant.scope, self.target.key())?;
+        keep_access(self.cx, &access, &Access::of(&grant, &grant.scope, self.target.key()))?;
         let refresh = self.client.may(REFRESH_TOKEN).then(|| mint::secret(mint::Kind::RefreshToken));
         if let Some(refresh) = &refresh {
             keep_refresh(self.cx, refresh, &grant)?;

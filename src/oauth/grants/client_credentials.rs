@@ -12,7 +12,7 @@ use crate::oauth::client_auth::KnownClient;
 use crate::oauth::endpoint::{Asked, SettledClient, grantable, refusal, wrong_client};
 use crate::oauth::error::{ErrorCode, ProtocolError, Stop};
 use crate::oauth::grants::CLIENT_CREDENTIALS;
-use crate::oauth::issued::keep_access;
+use crate::oauth::issued::{Access, keep_access};
 use crate::oauth::resource::{self, Target};
 use crate::oauth::token::{TokenReply, TokenRequest};
 use crate::secrets::mint;
@@ -60,7 +60,8 @@ pub(super) fn run(cx: &mut Cx, request: &TokenRequest, known: &KnownClient) -> R
     let granted = grantable(&known.client, scope.as_ref()).ok_or_else(|| refusal(AccessTokenErrorType::InvalidScope))?;
     let scope = target.grant(granted, scope.is_some())?;
     let access = mint::secret(mint::Kind::AccessToken);
-    keep_access(cx, &access, None, &known.client.client_id, user, &scope, target.key())?;
+    let opens = Access { grant_id: None, client_id: &known.client.client_id, user, scope: &scope, resource: target.key() };
+    keep_access(cx, &access, &opens)?;
     Ok(TokenReply {
         access_token: access,
         expires_in: cx.env.config.oauth.access_token().as_secs(),

@@ -20,7 +20,7 @@ use crate::oauth::client_auth::KnownClient;
 use crate::oauth::endpoint::{Aside, Asked, SettledClient, grantable, oxide_grant, oxide_refreshed, refusal, wrong_client};
 use crate::oauth::error::{ErrorCode, ProtocolError, Stop};
 use crate::oauth::grants::REFRESH_TOKEN;
-use crate::oauth::issued::{end_family, invalid_grant, keep_access, keep_refresh};
+use crate::oauth::issued::{Access, end_family, invalid_grant, keep_access, keep_refresh};
 use crate::oauth::resource::{self, Target};
 use crate::oauth::token::{TokenReply, TokenRequest};
 use crate::secrets::{SecretHash, mint};
@@ -196,7 +196,7 @@ impl Rotation<'_, '_> {
     fn issue_successor(&mut self, scope: Scope) -> Result<RefreshedToken, Stop> {
         let (access, refresh) = self.successor();
         let grant = &self.found.grant;
-        keep_access(self.cx, &access, Some(&grant.id), &grant.client_id, &grant.user, &scope, self.target.key())?;
+        keep_access(self.cx, &access, &Access::of(grant, &scope, self.target.key()))?;
         keep_refresh(self.cx, &refresh, grant)?;
         let expires_in = self.cx.env.config.oauth.access_token().as_secs();
         Ok(self.answer(access, refresh, scope, expires_in))

@@ -12,6 +12,7 @@ both_databases!(
     a_secret_is_accepted_in_the_header_or_the_body_but_not_in_both,
     basic_credentials_are_form_decoded,
     wrong_secrets_and_unknown_clients_are_told_the_same,
+    who_proves_nothing_is_told_the_same_whatever_the_client_is,
     a_pinned_method_is_the_only_one,
     a_public_client_has_no_secret_to_send,
     a_user_is_not_a_client,
@@ -66,6 +67,56 @@ async fn wrong_secrets_and_unknown_clients_are_told_the_same(app: TestApp) {
     expect_refusal(&in_body, 401, "invalid_client");
     assert!(in_body.header("www-authenticate").is_none_or(|challenge| !challenge.starts_with("Basic ")));
     client.issue().await.expect_status(200);
+}
+
+async fn who_proves_nothing_is_told_the_same_whatever_the_client_is(app: TestApp) {
+    let mut ids = vec!["nosuchclient".to_owned(), "n".repeat(300)];
+    for method in ["Client Secret", "Client Secret Basic", "Client Secret Post"] {
+        ids.push(machine(&app, method).await.id);
+    }
+    let with_key = json!({"token_endpoint_auth_method": "Private Key JWT", "jwks_uri": "https://app.example/keys"});
+    ids.push(app.client(with_key).await.id);
+    let mut told = Vec::new();
+    for id in &ids {
+        let (named, nobody) = (("client_id", id.as_str()), app.anonymous());
+        let mut replies = Vec::new();
+        for endpoint in ["get_token", "introspect_token"] {
+            let url = format!("{OAUTH}.{endpoint}");
+            let common = [("grant_type", "authorization_code"), ("code", "x"), ("token", "x")];
+            let with = |more: &[(&'static str, &'static str)]| [&common[..], more].concat();
+            for request in [
+                nobody.post(&url).form(&[&with(&[])[..], &[named]].concat()),
+                nobody.post(&url).form(&[&with(&[("client_secret", "wrong")])[..], &[named]].concat()),
+                basic(&app, id, "wrong").post(&url).form(&common),
+                basic(&app, id, "").post(&url).form(&common),
+            ] {
+                let reply = request.send().await;
+                expect_refusal(&reply, 401, "invalid_client");
+                replies.push((reply.header("www-authenticate").map(str::to_owned), reply.text()));
+            }
+        }
+        told.push(replies);
+    }
+    for (id, replies) in ids.iter().zip(&told) {
+        assert_eq!(replies, &told[0], "{id}");
+    }
+    // Who sent nothing is told what to send.
+    for word in ["client_secret", "client_assertion", "legacy_no_pkce"] {
+        assert!(told[0][0].1.contains(word), "{}", told[0][0].1);
+    }
+    // Who proves it but not in the way it is pinned to is told the way.
+    for (method, word) in [("Client Secret Basic", "client_secret_basic"), ("Client Secret Post", "client_secret_post")] {
+        let user = app.user(&format!("{word}@example.com")).await;
+        let fields = json!({"grant_type": "Client Credentials", "user": user.name, "token_endpoint_auth_method": method});
+        let client = app.client(fields).await;
+        let secret = client.secret.as_deref().expect("a secret");
+        let refused = match method {
+            "Client Secret Basic" => ask(&app.anonymous(), &[("client_id", client.id.as_str()), ("client_secret", secret)]).await,
+            _ => ask(&basic(&app, &client.id, secret), &[]).await,
+        };
+        expect_refusal(&refused, 401, "invalid_client");
+        assert!(refused.text().contains(word), "{}", refused.text());
+    }
 }
 
 async fn a_pinned_method_is_the_only_one(app: TestApp) {

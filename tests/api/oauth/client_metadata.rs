@@ -9,7 +9,7 @@ use ostiary::cx::Cx;
 use ostiary::domain::Scope;
 use ostiary::domain::client::SigningAlgorithm;
 use ostiary::oauth::clients::{self, ClientKind};
-use ostiary::store::consents;
+use ostiary::store::consents::{self, ConsentKey};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -670,7 +670,8 @@ async fn what_somebody_allows_just_then_is_not_forgotten(setup: Setup) {
     let consent = tokio::task::spawn_blocking(move || {
         db.write_blocking("allow", move |conn, _| {
             let scope = Scope::parse("openid").expect("a scope");
-            consents::replace_scope(conn, env.clock.now(), "amina@example.com", &id, None, &scope)?;
+            let key = ConsentKey { user: "amina@example.com", client_id: &id, resource: None };
+            consents::replace_scope(conn, env.clock.now(), key, &scope)?;
             tell.send(()).expect("somebody waits");
             wait.recv().expect("told");
             Ok(())

@@ -92,7 +92,7 @@ async fn a_rotated_secret_replaces_the_old_one_at_once(app: TestApp) {
 const ROTATE: &str = "/api/method/frappe.integrations.doctype.oauth_client.oauth_client.rotate_secret";
 
 /// The client with its next secret.
-async fn rotate(app: &TestApp, client: &TestClient, keep_old: &str) -> TestClient {
+pub async fn rotate(app: &TestApp, client: &TestClient, keep_old: &str) -> TestClient {
     let body = json!({"client_id": client.id, "keep_old": keep_old});
     let rotated = app.administrator().await.post(ROTATE).json(&body).send().await.expect_status(200);
     let secret = rotated.message()["client_secret"].as_str().expect("a secret").to_owned();

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::id_token_hint::{altered, outlive_the_keys};
 use super::{OAUTH, hidden_field, scene_with};
 use crate::both_databases;
 use crate::support::{Caller, Reply, TestApp, TestClient};
@@ -9,6 +10,7 @@ use crate::support::{Caller, Reply, TestApp, TestClient};
 both_databases!(
     the_user_is_asked_and_comes_back_to_the_app,
     a_hint_names_the_app_however_old_it_is,
+    a_hint_that_is_older_than_every_key_names_the_app_and_proves_nothing,
     only_a_registered_address_is_led_back_to,
     a_link_alone_logs_nobody_out,
     who_is_logged_out_already_goes_straight_back,
@@ -76,6 +78,26 @@ async fn a_hint_names_the_app_however_old_it_is(app: TestApp) {
     for bad in [format!("{body}.{turned}"), format!("{body}."), "x".to_owned()] {
         ask(&browser, &[("id_token_hint", &bad)]).await.expect_status(400);
     }
+}
+
+async fn a_hint_that_is_older_than_every_key_names_the_app_and_proves_nothing(app: TestApp) {
+    let (browser, client) = setting(&app).await;
+    let hint = client.log_in(&browser, "openid").await.id_token.expect("an id token");
+    outlive_the_keys(&app).await;
+    let browser = app.existing_user("amina@example.com", crate::support::PASSWORD).cookie().await;
+    let asked = [("id_token_hint", hint.as_str()), ("post_logout_redirect_uri", BACK)];
+    let page = ask(&browser, &asked).await.expect_status(200);
+    assert!(page.text().contains("Log out?"), "{}", page.text());
+    browser.whoami().await.expect_status(200);
+    assert_eq!(press(&browser, &page).await.expect_status(302).header("location"), Some(BACK));
+    browser.whoami().await.expect_status(403);
+
+    let unregistered = [("id_token_hint", hint.as_str()), ("post_logout_redirect_uri", "https://evil.example/bye")];
+    ask(&browser, &unregistered).await.expect_status(400);
+    let other = app.client(json!({})).await;
+    ask(&browser, &[("id_token_hint", &hint), ("client_id", &other.id)]).await.expect_status(400);
+    let foreign = altered(&hint, &json!({}), &json!({"iss": "https://other.example"}));
+    ask(&browser, &[("id_token_hint", &foreign), ("client_id", &client.id)]).await.expect_status(400);
 }
 
 async fn only_a_registered_address_is_led_back_to(app: TestApp) {

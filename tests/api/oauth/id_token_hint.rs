@@ -3,9 +3,12 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::dangerous::insecure_decode;
 use serde_json::{Value, json};
 
+use super::openid::one_round;
 use super::{authorize, but, ordinary, scene_with};
 use crate::both_databases;
 use crate::support::{Caller, PASSWORD, Reply, TestApp, TestClient};
@@ -16,6 +19,7 @@ both_databases!(
     whoever_logs_in_as_another_is_refused_and_not_asked_for_ever,
     the_login_page_is_told_an_address_only_if_the_hint_tells_it,
     a_hint_that_is_no_id_token_for_this_client_is_refused,
+    a_hint_that_is_older_than_every_key_is_none,
     a_subject_in_claims_is_a_hint_too,
 );
 
@@ -136,6 +140,66 @@ async fn a_hint_that_is_no_id_token_for_this_client_is_refused(app: TestApp) {
     let mut twice = ordinary(&scene.client, &challenge, "openid");
     twice.extend([("id_token_hint", scene.hint.as_str()), ("id_token_hint", scene.hint.as_str())]);
     expect_error(&authorize(&scene.amina, &twice).await, "invalid_request");
+}
+
+/// Lets time pass until the keys that signed before are gone.
+pub async fn outlive_the_keys(app: &TestApp) {
+    for days in [91, 8] {
+        app.advance(Duration::from_secs(days * 86_400));
+        one_round(app).await;
+    }
+}
+
+/// An id token with these changes in its header and its claims, and the signature it had.
+pub fn altered(token: &str, header: &Value, claims: &Value) -> String {
+    let parts: Vec<&str> = token.split('.').collect();
+    let with = |part: &str, changes: &Value| {
+        let mut known: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).expect("base64url")).expect("JSON");
+        for (name, value) in changes.as_object().expect("an object") {
+            known[name] = value.clone();
+        }
+        URL_SAFE_NO_PAD.encode(known.to_string())
+    };
+    format!("{}.{}.{}", with(parts[0], header), with(parts[1], claims), parts[2])
+}
+
+async fn a_hint_that_is_older_than_every_key_is_none(app: TestApp) {
+    let scene = scene(app, "openid email").await;
+    let other = scene.app.client(json!({"skip_authorization": 1})).await;
+    let foreign = other.log_in(&scene.amina, "openid").await.id_token.expect("an id token");
+    outlive_the_keys(&scene.app).await;
+    let again = async |user: &str| scene.app.existing_user(user, PASSWORD).cookie().await;
+    for browser in [again("amina@example.com").await, again("boris@example.com").await] {
+        for prompt in ["", "none"] {
+            let reply = bring(&scene, &browser, &[("prompt", prompt)]).await;
+            assert!(reply.location_parameter("code").is_some(), "{}", reply.location());
+        }
+    }
+    let sent = bring(&scene, &scene.app.browser(), &[]).await;
+    assert_eq!(sent.location().path(), "/login");
+    assert_eq!(sent.location_parameter("login_hint"), None, "nobody vouches for the address in it");
+
+    let amina = again("amina@example.com").await;
+    let (as_it_is, head) = (json!({}), scene.hint.rsplit_once('.').expect("a signature").0);
+    for bad in [
+        foreign,
+        altered(&scene.hint, &as_it_is, &json!({"iss": "https://other.example"})),
+        altered(&scene.hint, &as_it_is, &json!({"iss": null})),
+        altered(&scene.hint, &as_it_is, &json!({"aud": other.id})),
+        altered(&scene.hint, &as_it_is, &json!({"aud": [scene.client.id, other.id]})),
+        altered(&scene.hint, &json!({"alg": "none"}), &as_it_is),
+        altered(&scene.hint, &json!({"alg": "HS256"}), &as_it_is),
+        altered(&scene.hint, &json!({"kid": null}), &as_it_is),
+        format!("{head}."),
+        head.to_owned(),
+    ] {
+        let reply = bring(&scene, &amina, &[("id_token_hint", &bad)]).await;
+        expect_error(&reply, "invalid_request");
+    }
+    // With a key that is still there, nothing is believed that it did not sign.
+    let fresh = scene.client.log_in(&amina, "openid").await.id_token.expect("an id token");
+    let forged = altered(&fresh, &as_it_is, &json!({"sub": "somebody else"}));
+    expect_error(&bring(&scene, &amina, &[("id_token_hint", &forged)]).await, "invalid_request");
 }
 
 async fn a_subject_in_claims_is_a_hint_too(app: TestApp) {

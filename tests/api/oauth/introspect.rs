@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::clients::rotate;
 use super::{OAUTH, expect_refusal, scene, scene_with};
 use crate::both_databases;
 use crate::support::{TestApp, TestUser};
@@ -12,6 +13,7 @@ both_databases!(
     frappes_members_come_first_and_in_order,
     a_client_sees_its_own_tokens_and_a_resource_server_all,
     dead_tokens_are_inactive_and_nothing_else,
+    a_remembered_answer_ends_with_the_secret_that_asked,
     only_those_who_may_ask_are_answered,
     system_managers_see_every_token,
     a_token_in_the_address_is_not_looked_at,
@@ -74,6 +76,18 @@ async fn dead_tokens_are_inactive_and_nothing_else(app: TestApp) {
     assert_eq!(ask(&expiring.access).await["active"], true);
     app.advance(Duration::from_secs(3601));
     assert_eq!(ask(&expiring.access).await, json!({"active": false}));
+}
+
+async fn a_remembered_answer_ends_with_the_secret_that_asked(app: TestApp) {
+    let (browser, old) = scene(&app).await;
+    let access = old.log_in(&browser, "all").await.access;
+    let new = rotate(&app, &old, "1m").await;
+    for client in [&old, &new, &old, &new] {
+        assert_eq!(client.post("introspect_token", &[("token", &access)]).await.expect_status(200).json()["active"], true);
+    }
+    app.advance(Duration::from_secs(61));
+    expect_refusal(&old.post("introspect_token", &[("token", &access)]).await, 401, "invalid_client");
+    assert_eq!(new.post("introspect_token", &[("token", &access)]).await.expect_status(200).json()["active"], true);
 }
 
 async fn only_those_who_may_ask_are_answered(app: TestApp) {

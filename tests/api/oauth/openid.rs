@@ -144,7 +144,7 @@ async fn published(app: &TestApp, algorithm: &str) -> Vec<String> {
 }
 
 /// What the background does every minute.
-async fn one_round(app: &TestApp) {
+pub async fn one_round(app: &TestApp) {
     let (db, env) = (app.db().clone(), app.env().clone());
     tokio::task::spawn_blocking(move || {
         ostiary::oidc::keys::rotate_due(&db, &env).expect("rotated");
