@@ -396,7 +396,12 @@ fn error_response(
     } else {
         let text =
             exception.text.as_deref().filter(|text| !text.contains('<')).unwrap_or("You cannot do this, or are not logged in any more.");
-        pages::error_page(state, exception.status, exception.title, text, "Go back, or log in again.")
+        let (text, advice) = match error {
+            AppError::Csrf => ("This page is out of date, or belongs to another login.", "Go back to the app and start again."),
+            AppError::NotFound { .. } => (text, "Go back, and check the address."),
+            _ => (text, "Go back, or log in again."),
+        };
+        pages::error_page(state, exception.status, exception.title, text, advice)
     };
     if let Some(after) = exception.retry_after {
         respond::retry_after(&mut response, after);
@@ -404,7 +409,9 @@ fn error_response(
     if let Some(challenge) = challenge(state, request, error, &exception, resource) {
         respond::set(&mut response, "www-authenticate", &challenge);
     }
-    if (exception.clears_cookies || session_expired) && *request.method() != HttpMethod::OPTIONS {
+    // A header decides alone: what is wrong with it is no fault of the session beside it.
+    let about_session = exception.clears_cookies && !request.headers().contains_key(header::AUTHORIZATION);
+    if (about_session || session_expired) && *request.method() != HttpMethod::OPTIONS {
         cookies::apply(&CookieChange::Clear, &mut response, state);
     }
     if let Some(value) = exception.retry_after.filter(|_| exception.status == StatusCode::TOO_MANY_REQUESTS) {

@@ -37,7 +37,8 @@ pub fn create(
     let mut values = validate::read_body(&registry, &doctype, &body, zone, &may_write)?;
     validate::fill_defaults(&doctype, &mut values, Context { user: caller.name(), now: cx.now.naive_utc(), zone })?;
     let name = naming::name_document(&doctype, &body, &values)?;
-    validate::require(&doctype, &name, &values)?;
+    let spared = adapter.map_or(&[][..], |adapter| adapter.spares(&values));
+    require(&doctype, &name, &values, |missing| !spared.contains(&missing))?;
     links::require_targets(cx, caller, &doctype, &values, &values)?;
     let Created { name, shown_once } = match adapter {
         Some(adapter) => {
@@ -85,7 +86,8 @@ pub fn update(
     let before = stored_values(&doctype, &current, zone)?;
     let changed = changes(&doctype, &before, &sent)?;
     let whole = merge(before, &changed);
-    require_complete(&doctype, &name, &whole, &changed)?;
+    let spared = adapter.map_or(&[][..], |adapter| adapter.spares(&whole));
+    require_complete(&doctype, &name, &whole, &changed, spared)?;
     links::require_targets(cx, caller, &doctype, &changed, &whole)?;
     let at = later_than(cx.now, value::to_utc(stored, zone));
     let shown_once = match adapter {
@@ -225,14 +227,18 @@ fn merge(mut before: Values, changed: &Values) -> Values {
 }
 
 /// Required fields that are only heard, or are tables that were not sent, are not in the stored document.
-fn require_complete(doctype: &DocType, name: &str, whole: &Values, changed: &Values) -> Result<(), AppError> {
+fn require_complete(doctype: &DocType, name: &str, whole: &Values, changed: &Values, spared: &[&str]) -> Result<(), AppError> {
+    require(doctype, name, whole, |missing| {
+        let kept = doctype.field(missing).is_some_and(|field| field.kind().is_some() && !field.write_only);
+        !spared.contains(&missing) && (kept || changed.rows(missing).is_some_and(<[Values]>::is_empty))
+    })
+}
+
+/// Refuses a document that lacks required fields of which `counts` says that they count.
+fn require(doctype: &DocType, name: &str, whole: &Values, counts: impl Fn(&str) -> bool) -> Result<(), AppError> {
     match validate::require(doctype, name, whole) {
         Err(AppError::Mandatory { doctype: of, name, mut fields }) => {
-            fields.retain(|missing| {
-                let field = doctype.field(&missing.fieldname);
-                let kept = field.is_some_and(|field| field.kind().is_some() && !field.write_only);
-                kept || changed.rows(&missing.fieldname).is_some_and(<[Values]>::is_empty)
-            });
+            fields.retain(|missing| counts(&missing.fieldname));
             if fields.is_empty() { Ok(()) } else { Err(AppError::Mandatory { doctype: of, name, fields }) }
         }
         other => other,

@@ -239,6 +239,15 @@ async fn rotated_signing_keys_are_published_within_a_second(backend: Backend) {
         kids.iter().all(|kid| jwks.contains(kid))
     })
     .await;
+    // After a leak: nothing old is left.
+    assert!(beside.run(&["key", "rotate", "--drop-old"]).contains("verifies no more"));
+    let left = beside.run(&["key", "list"]);
+    assert!(!left.contains("retired") && left.lines().count() == 7, "{left}");
+    within_a_second(async || {
+        let jwks = anonymous.get("/api/method/frappe.integrations.oauth2.jwks").send().await.expect_status(200).text();
+        kids.iter().filter(|kid| jwks.contains(**kid)).count() == 3
+    })
+    .await;
 }
 
 async fn users_are_made_and_changed_by_the_rules_of_the_resource_api(backend: Backend) {

@@ -97,6 +97,11 @@ pub trait SystemDoctype: Sync {
         &[]
     }
 
+    /// Required fields that such a document need not have.
+    fn spares(&self, _whole: &Values) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Doctypes whose links to a document do not keep it from being deleted, because they go with it.
     fn deleted_along(&self) -> &'static [&'static str] {
         &[]

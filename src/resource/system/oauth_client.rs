@@ -50,6 +50,11 @@ impl SystemDoctype for OAuthClient {
         Ok(secret(registered))
     }
 
+    fn spares(&self, whole: &Values) -> &'static [&'static str] {
+        // Frappe: demanded of every client, here: of those that send users somewhere, because a machine does not.
+        if whole.text("grant_type") == Some(MACHINE) { &["default_redirect_uri"] } else { &[] }
+    }
+
     fn delete(&self, cx: &mut Cx, caller: &Caller, name: &str) -> Result<(), AppError> {
         clients::remove(cx, name, caller.name(), false)
     }
@@ -132,10 +137,13 @@ fn words(text: Option<&str>) -> Vec<String> {
     text.unwrap_or_default().split_whitespace().map(str::to_owned).collect()
 }
 
+/// The grant type of clients that act by themselves.
+const MACHINE: &str = "Client Credentials";
+
 fn grant_types(label: &str) -> Result<Vec<String>, AppError> {
     match label {
         "Authorization Code" => Ok(vec![AUTHORIZATION_CODE.to_owned(), REFRESH_TOKEN.to_owned()]),
-        "Client Credentials" => Ok(vec![CLIENT_CREDENTIALS.to_owned()]),
+        MACHINE => Ok(vec![CLIENT_CREDENTIALS.to_owned()]),
         _ => Err(refuse_implicit()),
     }
 }

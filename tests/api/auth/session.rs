@@ -17,6 +17,7 @@ both_databases!(
     a_disabled_users_session_keys_and_password_stop_at_once,
     sid_as_a_parameter_does_nothing,
     a_header_decides_alone_beside_a_cookie,
+    a_wrong_header_does_not_log_the_browser_out,
     cookies_are_sent_only_when_a_session_starts_ends_or_is_renewed
 );
 
@@ -160,4 +161,18 @@ async fn who_may_not_use_their_session_here_can_log_in_as_somebody_else(app: Tes
     assert!(page.text().contains("name=\"pwd\""), "{}", page.text());
     assert_ne!(browser.cookie("sid"), Some(sid), "the session that is refused is forgotten");
     browser.whoami().await.expect_status(403);
+}
+
+async fn a_wrong_header_does_not_log_the_browser_out(app: TestApp) {
+    let browser = app.user("amina@example.com").await.cookie().await;
+    let sid = browser.cookie("sid").expect("a session");
+    for header in ["Bearer nonsense", "token a:b", "Nonsense x"] {
+        let request = app.anonymous().get("/api/method/frappe.auth.get_logged_user").header("cookie", &format!("sid={sid}"));
+        let refused = request.header("authorization", header).send().await.expect_status(401);
+        assert!(refused.header("set-cookie").is_none(), "{header}");
+    }
+    browser.whoami().await.expect_status(200);
+    // A session that is dead itself is cleared.
+    let dead = app.anonymous().get("/api/method/frappe.auth.get_logged_user").header("cookie", "sid=dead").send().await;
+    assert!(dead.expect_status(401).header("set-cookie").is_some());
 }

@@ -12,6 +12,7 @@ both_databases!(
     secrets_of_clients_and_tokens_can_be_asked_for_in_no_way,
     implicit_clients_are_refused_with_the_reason,
     what_is_missing_is_named,
+    a_machine_needs_no_redirect_uri_and_can_be_changed,
     a_client_cannot_be_deleted_while_tokens_name_it,
     bearer_tokens_are_called_by_ids,
     others_are_refused_with_frappes_texts,
@@ -134,6 +135,18 @@ async fn what_is_missing_is_named(app: TestApp) {
     let refused = app.administrator().await.post(CLIENT).json(&json!({})).send().await.expect_status(417);
     let missing = ["Error: Value missing for OAuth Client: App Name", "Error: Value missing for OAuth Client: Default Redirect URI"];
     assert_eq!(messages(&refused), missing);
+}
+
+async fn a_machine_needs_no_redirect_uri_and_can_be_changed(app: TestApp) {
+    let (administrator, robot) = (app.administrator().await, app.user("robot@example.com").await);
+    let machine = json!({ "app_name": "Nightly", "grant_type": "Client Credentials", "user": robot.name, "scopes": "read" });
+    let made = administrator.post(CLIENT).json(&machine).send().await.expect_status(200).data();
+    let document = path(CLIENT, made["name"].as_str().expect("a name"));
+    let changed = administrator.put(&document).json(&json!({ "scopes": "read write" })).send().await.expect_status(200).data();
+    assert_eq!(changed["scopes"], "read write");
+    // One that sends users somewhere still does.
+    let refused = administrator.put(&document).json(&json!({ "grant_type": "Authorization Code" })).send().await.expect_status(417);
+    assert_eq!(messages(&refused), ["Error: Value missing for OAuth Client: Default Redirect URI"]);
 }
 
 async fn a_client_cannot_be_deleted_while_tokens_name_it(app: TestApp) {
