@@ -6,7 +6,7 @@ use oxide_auth::code_grant::error::AuthorizationErrorType;
 use oxide_auth::primitives::grant::{Extensions, Value};
 use oxide_auth::primitives::registrar::{ClientUrl, Registrar as _, RegistrarError};
 
-use super::authorize::LOGIN_AFTER;
+use super::authorize::{HINTED_USER, LOGIN_AFTER};
 use super::endpoint::{Asked, SettledClient, grantable};
 use super::error::{ErrorCode, ProtocolError, Stop};
 use super::grants::AUTHORIZATION_CODE;
@@ -104,7 +104,7 @@ pub(super) fn read(client: &Client, redirect_uri: &str, params: &Params, target:
     if params.get("request_uri")?.is_some() {
         return Err(ProtocolError::new(ErrorCode::RequestUriNotSupported, "The request_uri parameter is not supported.").into());
     }
-    for name in ["display", "ui_locales", "claims_locales", "acr_values", "id_token_hint", LOGIN_AFTER] {
+    for name in ["display", "ui_locales", "claims_locales", "acr_values", "id_token_hint", HINTED_USER, LOGIN_AFTER] {
         params.get(name)?;
     }
     // The machine would call a missing response_type an unsupported one.

@@ -20,7 +20,7 @@ use crate::domain::grant::{AuthorizationCode, CodeState};
 use crate::domain::resource::path_below;
 use crate::domain::scope::ADMIN_CREDENTIALS;
 use crate::error::AppError;
-use crate::oidc::id_token;
+use crate::oidc::id_token::{self, Hint};
 use crate::secrets::{SecretHash, constant_time_eq, mint};
 use crate::store::authorization_requests::{self, PendingRequest};
 use crate::store::{clients, codes, consents};
@@ -46,11 +46,21 @@ pub struct AuthorizeRequest {
 }
 
 impl AuthorizeRequest {
-    /// A request as it came in. Checks the signature of its `id_token_hint`, so this is for outside of transactions.
+    /// A request as it came in. Checks the signature of its `id_token_hint`, so this is for outside of transactions. From
+    /// here on the parameters hold what the hint proved in its place: they become an address (of the login page, of the way
+    /// back from it), and an id token is too long for one and says too much.
     pub fn new(env: &Env, params: Params, ip: Option<String>) -> Self {
-        let hinted = params.get_lenient(ID_TOKEN_HINT).map_or(Hinted::Nobody, |token| {
-            id_token::read_hint(&env.signing_keys(), env.public_url.as_str(), token).map_or(Hinted::Broken, Hinted::Somebody)
-        });
+        let (hinted, params) = match (params.get_lenient(ID_TOKEN_HINT), params.get_lenient(HINTED_USER)) {
+            (Some(token), _) => match id_token::read_hint(&env.signing_keys(), env.public_url.as_str(), token) {
+                Some(hint) => {
+                    let proven = hint.seal(&env.seal);
+                    (Hinted::Somebody(hint), params.without(ID_TOKEN_HINT).with(HINTED_USER, &proven))
+                }
+                None => (Hinted::Broken, params),
+            },
+            (None, Some(proven)) => (Hint::open(&env.seal, proven).map_or(Hinted::Broken, Hinted::Somebody), params),
+            (None, None) => (Hinted::Nobody, params),
+        };
         Self { params, ip, gathered: false, hinted }
     }
 }
@@ -104,7 +114,7 @@ pub struct ConsentedAt {
 }
 
 /// What a request may say; whatever else it says is neither read nor passed on.
-const KNOWN: [&str; 20] = [
+const KNOWN: [&str; 21] = [
     "client_id",
     "redirect_uri",
     "response_type",
@@ -121,6 +131,7 @@ const KNOWN: [&str; 20] = [
     "ui_locales",
     "claims_locales",
     ID_TOKEN_HINT,
+    HINTED_USER,
     "claims",
     "acr_values",
     "resource",
@@ -128,6 +139,9 @@ const KNOWN: [&str; 20] = [
 ];
 
 const ID_TOKEN_HINT: &str = "id_token_hint";
+
+/// Stands for an `id_token_hint` on the way to a login and back: what it proved, sealed, so that nobody reads or makes one.
+pub(super) const HINTED_USER: &str = "hinted_user";
 
 /// Added to the parameters on the way to a login that `prompt=login` asked for: a login from then
 /// on satisfies it.
