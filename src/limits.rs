@@ -76,3 +76,20 @@ impl Limits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::QuotaConfig;
+
+    #[test]
+    fn whatever_settings_allow_can_be_counted() {
+        for (count, seconds) in [(1, 1), (1, 31 * 86_400), (u32::MAX, 1), (u32::MAX, 31 * 86_400)] {
+            for scale in [f64::MIN_POSITIVE, 1.0, f64::MAX] {
+                let quotas = Limit::ALL.map(|limit| (limit.name().to_owned(), QuotaConfig { count, seconds })).into();
+                let limits = Limits::new(&LimitsConfig { scale, quotas });
+                assert!(limits.check(Limit::Request, "somebody").is_ok(), "{count} in {seconds} s, times {scale}");
+            }
+        }
+    }
+}

@@ -30,6 +30,9 @@ pub struct ConfigError(pub String);
 /// The file that is read when `--config` names none.
 const DEFAULT_FILE: &str = "ostiary.toml";
 
+/// In how many seconds a limit may count: they are kept in memory, and forgotten at a restart anyway.
+const LONGEST_PERIOD: u64 = 31 * 86_400;
+
 impl Config {
     /// Reads defaults, file, environment and flags, in that order.
     ///
@@ -154,6 +157,14 @@ impl Config {
         {
             return Err(ConfigError(format!("unknown limit {unknown:?} in limits.quotas")));
         }
+        for (name, quota) in &self.limits.quotas {
+            if !(1..=LONGEST_PERIOD).contains(&quota.seconds) {
+                return Err(ConfigError(format!("limits.quotas.{name}.seconds must be 1 to {LONGEST_PERIOD} (31 days)")));
+            }
+            if quota.count == 0 {
+                return Err(ConfigError(format!("limits.quotas.{name}.count must be at least 1")));
+            }
+        }
         Ok(())
     }
 
@@ -203,6 +214,29 @@ mod tests {
         assert!(
             layer(None, &[("OSTIARY_LISTEN", "0.0.0.0:80"), ("OSTIARY_PUBLIC_URL", "https://a.example")], &Overrides::default()).is_ok()
         );
+    }
+
+    #[test]
+    fn limits_that_cannot_be_counted_are_refused_in_one_line() {
+        let quota = |count: &str, seconds: &str| {
+            let file = format!("[limits.quotas.get_token]\ncount = {count}\nseconds = {seconds}\n");
+            layer(Some(&file), &[], &Overrides::default())
+        };
+        for (count, seconds) in [("1", "1"), ("600", "60"), ("1", "2678400"), ("4294967295", "1"), ("4294967295", "2678400")] {
+            quota(count, seconds).expect("valid");
+        }
+        for (count, seconds, named) in [
+            ("1", "0", "limits.quotas.get_token.seconds"),
+            ("1", "2678401", "limits.quotas.get_token.seconds"),
+            ("1", "9223372036854775807", "limits.quotas.get_token.seconds"),
+            ("1", "18446744073709551615", "seconds"),
+            ("1", "-1", "seconds"),
+            ("0", "60", "limits.quotas.get_token.count"),
+        ] {
+            let error = quota(count, seconds).expect_err("refused").to_string();
+            assert!(!error.contains('\n'), "{error}");
+            assert!(error.contains(named) || error.starts_with("settings file: "), "{error}");
+        }
     }
 
     #[test]

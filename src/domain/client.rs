@@ -260,6 +260,10 @@ pub fn check_redirect_uri(uri: &str) -> Result<(), InvalidRedirectUri> {
     if !url.username().is_empty() || url.password().is_some() {
         return refuse("must not contain a user name or password");
     }
+    // A parser takes more (`;`, `,`, quotes), and a host stands where those end something: in headers.
+    if !url.host_str().unwrap_or_default().chars().all(is_of_a_host) {
+        return refuse("has a host with other characters than letters, digits, '-', '.', '_'");
+    }
     match url.scheme() {
         "https" => Ok(()),
         "http" if has_loopback_host(uri) => Ok(()),
@@ -267,6 +271,11 @@ pub fn check_redirect_uri(uri: &str) -> Result<(), InvalidRedirectUri> {
         scheme if scheme.contains('.') => Ok(()),
         _ => refuse("has a scheme that is neither https nor a private-use scheme in reverse domain notation (com.example.app)"),
     }
+}
+
+/// Whether a character may stand in the name or address of a host. Brackets and colons are IPv6's.
+fn is_of_a_host(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || "-._:[]".contains(letter)
 }
 
 #[cfg(test)]
@@ -330,8 +339,16 @@ mod tests {
 
     #[test]
     fn dangerous_redirect_uris_cannot_be_registered() {
-        for good in ["https://a.example/cb", "http://127.0.0.1:9/cb", "http://localhost/cb", "com.example.app:/cb", "com.example.app://cb"]
-        {
+        for good in [
+            "https://a.example/cb",
+            "https://a_b-c.example.:8443/cb;d,e'f",
+            "https://b\u{fc}cher.example/cb",
+            "http://127.0.0.1:9/cb",
+            "http://[::1]:9/cb",
+            "http://localhost/cb",
+            "com.example.app:/cb",
+            "com.example.app://cb",
+        ] {
             assert_eq!(check_redirect_uri(good), Ok(()), "{good}");
         }
         for bad in [
@@ -344,6 +361,11 @@ mod tests {
             "/relative",
             "myapp:/cb",
             "https://a.example/ b",
+            "https://a.example;sandbox/cb",
+            "https://a.example,b.example/cb",
+            "https://a.example'/cb",
+            "https://a.example;script-src:8443/cb",
+            "com.example.app://a;b/cb",
         ] {
             assert!(check_redirect_uri(bad).is_err(), "{bad}");
         }
@@ -366,6 +388,12 @@ mod tests {
         let port = prop_oneof![Just(String::new()), "(:[0-9]{0,6})", Just(":80@evil.example".to_owned())];
         let tail = prop::sample::select(vec!["", "/", "/cb", "/cb/", "/cb?x=1", "/cb#f", "/cb%2f", "/../cb", "?x=1", "\\cb", "\u{e9}"]);
         (scheme, host, port, tail).prop_map(|(scheme, host, port, tail)| format!("{scheme}{host}{port}{tail}"))
+    }
+
+    /// URIs with a host that ends something else where it is written into a header.
+    fn odd_host() -> impl Strategy<Value = String> {
+        (prop::sample::select(vec!["https://", "com.example.app://"]), "[a-z.;,'\"!$&()=+~_%-]{1,12}")
+            .prop_map(|(scheme, host)| format!("{scheme}{host}.example/cb"))
     }
 
     /// A URI without the port that stands after a loopback host of `http`: written anew, to compare with.
@@ -393,7 +421,7 @@ mod tests {
         }
 
         #[test]
-        fn what_may_be_registered_is_https_loopback_or_a_private_scheme(uri in prop_oneof![nearby_uri(), ".{0,40}"]) {
+        fn what_may_be_registered_is_https_loopback_or_a_private_scheme(uri in prop_oneof![nearby_uri(), odd_host(), ".{0,40}"]) {
             if check_redirect_uri(&uri).is_ok() {
                 let url = url::Url::parse(&uri).expect("an absolute URI");
                 prop_assert!(url.fragment().is_none() && url.username().is_empty() && url.password().is_none());
@@ -403,6 +431,8 @@ mod tests {
                     scheme => scheme.contains('.'),
                 };
                 prop_assert!(harmless);
+                let host = url.host_str().unwrap_or_default();
+                prop_assert!(host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | ':' | '[' | ']')), "{}", host);
             }
         }
     }

@@ -10,7 +10,7 @@ use super::authorize::LOGIN_AFTER;
 use super::endpoint::{Asked, SettledClient, grantable};
 use super::error::{ErrorCode, ProtocolError, Stop};
 use super::grants::AUTHORIZATION_CODE;
-use super::hint::{Hinted, ID_TOKEN_HINT};
+use super::hint::{HINTED_USER, Hinted, ID_TOKEN_HINT};
 use super::params::Params;
 use super::redirect::ResponseMode;
 use super::resource::Target;
@@ -94,7 +94,7 @@ pub(super) fn read(client: &Client, redirect_uri: &str, params: &Params, target:
     if params.get("request_uri")?.is_some() {
         return Err(ProtocolError::new(ErrorCode::RequestUriNotSupported, "The request_uri parameter is not supported.").into());
     }
-    for name in ["display", "ui_locales", "claims_locales", "acr_values", ID_TOKEN_HINT, LOGIN_AFTER] {
+    for name in ["display", "ui_locales", "claims_locales", "acr_values", ID_TOKEN_HINT, HINTED_USER, LOGIN_AFTER] {
         params.get(name)?;
     }
     // The machine would call a missing response_type an unsupported one.

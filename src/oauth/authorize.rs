@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::asking::{self, Asking};
 use super::client_documents::{self, NeedDocument};
 use super::error::{ErrorCode, ProtocolError, Stop};
-use super::hint::{Hinted, ID_TOKEN_HINT};
+use super::hint::{HINTED_USER, Hinted, ID_TOKEN_HINT};
 use super::params::Params;
 use super::redirect::{Redirection, ResponseMode, To};
 use super::resource::{self, Target};
@@ -53,7 +53,8 @@ impl AuthorizeRequest {
     /// A request as it came in. Checks the signature of its `id_token_hint`, so this is for outside of transactions, and for
     /// requests that were counted.
     pub fn new(env: &Env, params: Params, ip: Option<String>) -> Self {
-        Self { hinted: Hinted::of(env, &params), params, ip, document_asked_for: false }
+        let (hinted, params) = Hinted::exchanged(env, params);
+        Self { hinted, params, ip, document_asked_for: false }
     }
 }
 
@@ -106,7 +107,7 @@ pub struct ConsentedAt {
 }
 
 /// What a request may say; whatever else it says is neither read nor passed on.
-const KNOWN: [&str; 20] = [
+const KNOWN: [&str; 21] = [
     "client_id",
     "redirect_uri",
     "response_type",
@@ -123,6 +124,7 @@ const KNOWN: [&str; 20] = [
     "ui_locales",
     "claims_locales",
     ID_TOKEN_HINT,
+    HINTED_USER,
     "claims",
     "acr_values",
     "resource",
@@ -406,7 +408,8 @@ fn ask(
     visitor: &Visitor,
 ) -> Result<AuthorizeOutcome, Stop> {
     // The hint was looked at by now, and tells more about a user than should lie about.
-    let shown_request = Shown { params: request.params.only(&KNOWN).without(ID_TOKEN_HINT), said: Said::of(bound, asking) };
+    let shown_request =
+        Shown { params: request.params.only(&KNOWN).without(ID_TOKEN_HINT).without(HINTED_USER), said: Said::of(bound, asking) };
     let pending = PendingRequest {
         id: mint::name(26),
         session_id: visitor.session_id.clone(),

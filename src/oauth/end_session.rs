@@ -1,7 +1,9 @@
 //! Logout that an app asks for (OpenID Connect RP-Initiated Logout 1.0).
 //!
 //! The user is always asked: the link that leads here may come from anybody. A bad client, hint or
-//! `post_logout_redirect_uri` is an error page, never a redirect. Ends the session only; what apps may do goes on.
+//! `post_logout_redirect_uri` is an error page, never a redirect. Where there is nothing to ask, because nobody is logged
+//! in, only an id token or an administrator's word for the client leads on by itself: else anybody could register a client
+//! and have links to this site lead to theirs. Ends the session only; what apps may do goes on.
 
 use super::authorize::Visitor;
 use super::error::{ProtocolError, Stop};
@@ -40,6 +42,8 @@ pub enum EndSessionOutcome {
     Ask { app_name: Option<String>, back: Option<Back> },
     /// Nobody is logged in any more.
     LoggedOut(Option<Back>),
+    /// The same, where nobody vouches for the way back: it may be shown, and taken by hand.
+    Offer(Back),
     /// An error page.
     Refuse(ProtocolError),
 }
@@ -67,14 +71,16 @@ impl Back {
 /// # Errors
 /// [`AppError`] for faults only.
 pub fn end_session(cx: &mut Cx, request: &EndSessionRequest, visitor: Option<&Visitor>) -> Result<EndSessionOutcome, AppError> {
-    let (client, back) = match bind(cx, request) {
+    let Bound { client, back, hinted } = match bind(cx, request) {
         Ok(bound) => bound,
         Err(Stop::Refused(error)) => return Ok(EndSessionOutcome::Refuse(error)),
         Err(Stop::Fault(error)) => return Err(error),
     };
-    Ok(match visitor {
-        Some(_) => EndSessionOutcome::Ask { app_name: client.map(|client| client.app_name), back },
-        None => EndSessionOutcome::LoggedOut(back),
+    let vouched = hinted || client.as_ref().is_some_and(|client| client.verified);
+    Ok(match (visitor, back) {
+        (Some(_), back) => EndSessionOutcome::Ask { app_name: client.map(|client| client.app_name), back },
+        (None, Some(back)) if !vouched => EndSessionOutcome::Offer(back),
+        (None, back) => EndSessionOutcome::LoggedOut(back),
     })
 }
 
@@ -93,7 +99,15 @@ pub fn confirm(cx: &mut Cx, request: &EndSessionRequest, visitor: &Visitor, ip: 
     }
 }
 
-fn bind(cx: &mut Cx, request: &EndSessionRequest) -> Result<(Option<Client>, Option<Back>), Stop> {
+/// A request whose client and way back are checked.
+struct Bound {
+    client: Option<Client>,
+    back: Option<Back>,
+    /// Whether an id token of this server proved whose it is.
+    hinted: bool,
+}
+
+fn bind(cx: &mut Cx, request: &EndSessionRequest) -> Result<Bound, Stop> {
     let params = &request.params;
     for name in KNOWN {
         params.get(name)?;
@@ -110,7 +124,8 @@ fn bind(cx: &mut Cx, request: &EndSessionRequest) -> Result<(Option<Client>, Opt
             Some(found.ok_or_else(|| ProtocolError::invalid_request("Invalid client_id parameter value."))?)
         }
     };
-    let Some(redirect_uri) = params.get("post_logout_redirect_uri")? else { return Ok((client, None)) };
+    let hinted = matches!(request.hinted, Hinted::Somebody(_));
+    let Some(redirect_uri) = params.get("post_logout_redirect_uri")? else { return Ok(Bound { client, back: None, hinted }) };
     let Some(client) = client else {
         return Err(ProtocolError::invalid_request("post_logout_redirect_uri needs id_token_hint or client_id.").into());
     };
@@ -118,5 +133,5 @@ fn bind(cx: &mut Cx, request: &EndSessionRequest) -> Result<(Option<Client>, Opt
         return Err(ProtocolError::invalid_request("Mismatching post_logout_redirect_uri.").into());
     }
     let back = Back { redirect_uri: redirect_uri.to_owned(), state: params.get("state")?.map(str::to_owned) };
-    Ok((Some(client), Some(back)))
+    Ok(Bound { client: Some(client), back: Some(back), hinted })
 }

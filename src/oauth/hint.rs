@@ -9,6 +9,8 @@ use crate::oidc::id_token::{self, Hint, Unreadable};
 
 /// The parameter.
 pub(super) const ID_TOKEN_HINT: &str = "id_token_hint";
+/// Stands for it on the way to a login and back: what it proved, sealed, so that nobody reads or makes one.
+pub(super) const HINTED_USER: &str = "hinted_user";
 
 /// What became of the `id_token_hint` of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +35,24 @@ impl Hinted {
             Ok(hint) => Self::Somebody(hint),
             Err(Unreadable::KeyGone { client_id }) => Self::Unproven { client_id },
             Err(Unreadable::NotOurs) => Self::Broken,
+        }
+    }
+
+    /// The same for a request that may go by the login page, with its parameters as they go on from here. They hold what the
+    /// hint proved in its place: they become an address, and an id token is too long for one and says too much.
+    pub(super) fn exchanged(env: &Env, params: Params) -> (Self, Params) {
+        match (params.get(ID_TOKEN_HINT), params.get(HINTED_USER)) {
+            (Ok(Some(_)), _) => match Self::of(env, &params) {
+                Self::Somebody(hint) => {
+                    let proven = hint.seal(&env.seal);
+                    (Self::Somebody(hint), params.without(ID_TOKEN_HINT).with(HINTED_USER, &proven))
+                }
+                Self::Unproven { client_id } => (Self::Unproven { client_id }, params.without(ID_TOKEN_HINT)),
+                other => (other, params),
+            },
+            (Ok(None), Ok(Some(proven))) => (Hint::open(&env.seal, proven).map_or(Self::Broken, Self::Somebody), params),
+            // Repeated ones are refused where the request is read.
+            _ => (Self::Nobody, params),
         }
     }
 

@@ -13,6 +13,7 @@ use super::resources;
 use crate::auth::Caller;
 use crate::cx::Cx;
 use crate::domain::Instant;
+use crate::domain::claims::Claim;
 use crate::domain::limit::Limit;
 use crate::domain::scope::Scope;
 use crate::domain::token::RefreshState;
@@ -98,9 +99,11 @@ fn run(cx: &mut Cx, request: &IntrospectRequest, caller: Option<&Caller>) -> Res
     body.insert("active".into(), true.into());
     body.insert("exp".into(), live.expires_at.unix().into());
     body.insert("scope".into(), live.scope.to_string().into());
+    let house = House::of(cx.env);
+    let scope = claims::identity_of(&live.scope, live.resource.as_deref(), house);
+    // A user's name is their address, which whoever sees all tokens may know, and others by the token's scope only.
+    let may_know_name = matches!(sight, Sight::Everything) || Claim::Email.is_opened_by(&scope);
     if live.scope.contains("openid") {
-        let house = House::of(cx.env);
-        let scope = claims::identity_of(&live.scope, live.resource.as_deref(), house);
         body.append(&mut claims::about_user(&user, &scope, &[], house));
     } else {
         body.insert("sub".into(), user.sub.into());
@@ -108,7 +111,9 @@ fn run(cx: &mut Cx, request: &IntrospectRequest, caller: Option<&Caller>) -> Res
     body.insert("iss".into(), cx.env.public_url.as_str().into());
     body.insert("iat".into(), live.issued_at.unix().into());
     body.insert("aud".into(), live.resource.as_deref().unwrap_or(cx.env.public_url.as_str()).into());
-    body.insert("username".into(), user.name.into());
+    if may_know_name {
+        body.insert("username".into(), user.name.into());
+    }
     if live.is_access {
         body.insert("token_type".into(), "Bearer".into());
     }

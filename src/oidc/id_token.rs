@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::claims::{self, House};
@@ -12,7 +13,7 @@ use crate::domain::client::{Client, SigningAlgorithm};
 use crate::domain::user::User;
 use crate::domain::{Instant, Scope};
 use crate::secrets::keys::SigningKey;
-use crate::secrets::{SecretHash, hash};
+use crate::secrets::{SealKey, SecretHash, hash};
 
 /// The authentication context of every login (`acr`): a password is what each one checks; there is
 /// no stronger context to claim yet.
@@ -60,7 +61,7 @@ pub fn unsigned(about: &About) -> UnsignedIdToken {
 
 /// What an id token that came back as a hint says (OpenID Connect Core section 3.1.2.1, RP-Initiated
 /// Logout section 2).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hint {
     /// The client it was issued to.
     pub client_id: String,
@@ -68,6 +69,21 @@ pub struct Hint {
     pub sub: String,
     /// The user's address, if the token's holder was told it.
     pub email: Option<String>,
+}
+
+/// What sealed hints are sealed for.
+const PROVEN: &str = "id-token-hint";
+
+impl Hint {
+    /// What was proven, in a form that goes through a browser: only this server can read it, or make one.
+    pub fn seal(&self, key: &SealKey) -> String {
+        key.seal(PROVEN, serde_json::json!(self).to_string().as_bytes())
+    }
+
+    /// Reads what [`Hint::seal`] made; `None` for anything else.
+    pub fn open(key: &SealKey, sealed: &str) -> Option<Self> {
+        serde_json::from_slice(&key.open(PROVEN, sealed).ok()?).ok()
+    }
 }
 
 /// Why a hint cannot be read.

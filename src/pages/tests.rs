@@ -65,7 +65,8 @@ fn pages(text: &str) -> Vec<(&'static str, String)> {
     };
     let error = ErrorView { site_name: text(), title: text(), message: text(), advice: text(), request_id: Some(text()) };
     let link = Some(MessageLink { label: text(), path: format!("/{}", text()) });
-    let message = MessageView { site_name: text(), title: text(), message: text(), link };
+    let onward = Some(Onward::to(format!("https://app.example/{}", text())));
+    let message = MessageView { site_name: text(), title: text(), message: text(), link, onward };
     let logout = LogoutView {
         site_name: text(),
         user_full_name: text(),

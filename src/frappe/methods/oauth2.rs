@@ -242,11 +242,12 @@ pub fn end_session(call: Call<'_>) -> Answer<'_> {
             (EndSessionOutcome::LoggedOut(back), visitor) => {
                 let response = match back {
                     Some(back) => respond::redirect(&back.url()),
-                    None => logged_out_page(call.state),
+                    None => logged_out_page(call.state, None),
                 };
                 let reply = Reply::response(response);
                 Ok(if visitor.is_some() { reply.clearing() } else { reply })
             }
+            (EndSessionOutcome::Offer(back), _) => Ok(Reply::response(logged_out_page(call.state, Some(&back)))),
             (EndSessionOutcome::Refuse(error), _) => Ok(Reply::response(refused(&call, &error))),
         }
     })
@@ -274,12 +275,13 @@ async fn logout_page(
     Ok(pages::page(StatusCode::OK, &view, &policy))
 }
 
-fn logged_out_page(state: &State) -> HttpResponse {
+fn logged_out_page(state: &State, onward: Option<&Back>) -> HttpResponse {
     let view = pages::MessageView {
         site_name: state.env.config.site.name.clone(),
         title: "Logged Out".to_owned(),
         message: "You are logged out. Apps that you are still using keep working until you log out there too.".to_owned(),
         link: Some(pages::MessageLink { label: "Log in".to_owned(), path: pages::paths::LOGIN.to_owned() }),
+        onward: onward.map(|back| pages::Onward::to(back.url())),
     };
     pages::page(StatusCode::OK, &view, &Policy::default())
 }

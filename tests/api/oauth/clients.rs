@@ -161,6 +161,7 @@ async fn dangerous_registrations_are_refused_with_the_reason(app: TestApp) {
         (json!({"default_redirect_uri": "javascript:alert(1)"}), "scheme"),
         (json!({"redirect_uris": "https://app.example.com/cb#x"}), "fragment"),
         (json!({"redirect_uris": "https://*.example.com/cb"}), "wildcard"),
+        (json!({"redirect_uris": "https://app.example.com;sandbox/cb"}), "host"),
         (json!({"redirect_uris": "http://app.example.com/cb"}), "https"),
         (json!({"redirect_uris": "https://u:p@app.example.com/cb"}), "password"),
         (json!({"logo_uri": "javascript:alert(1)"}), "http"),

@@ -14,6 +14,7 @@ both_databases!(
     only_a_registered_address_is_led_back_to,
     a_link_alone_logs_nobody_out,
     who_is_logged_out_already_goes_straight_back,
+    nobody_is_led_at_once_where_nobody_vouches_for_the_way,
     without_an_address_the_user_is_told,
 );
 
@@ -145,6 +146,30 @@ async fn who_is_logged_out_already_goes_straight_back(app: TestApp) {
     // A form from the app's own page carries no cookie of ours; the redirect has the browser send it.
     let posted = app.anonymous().post(&format!("{OAUTH}.end_session")).form(&asked).send().await.expect_status(302);
     assert!(posted.header("location").is_some_and(|to| to.starts_with("/api/method/frappe.integrations.oauth2.end_session?client_id=")));
+}
+
+async fn nobody_is_led_at_once_where_nobody_vouches_for_the_way(app: TestApp) {
+    let (browser, client) = setting(&app).await;
+    let hint = client.log_in(&browser, "openid").await.id_token.expect("an id token");
+    let unverified = json!({"verified": 0});
+    app.administrator().await.put(&format!("/api/resource/OAuth Client/{}", client.id)).json(&unverified).send().await.expect_status(200);
+    let named = |to| [("client_id", client.id.as_str()), ("post_logout_redirect_uri", to), ("state", "a b&c")];
+    let guest = app.browser();
+    let page = ask(&guest, &named(BACK)).await.expect_status(200);
+    assert_eq!(page.header("location"), None);
+    let html = page.text();
+    assert!(html.contains("You are logged out") && html.contains("<bdi>app.example.com</bdi>"), "{html}");
+    assert!(html.contains("href=\"https://app.example.com/bye?state=a+b%26c\""), "{html}");
+    // A refresh of the page by itself would be a redirect too.
+    assert!(!html.contains("http-equiv") && page.header("refresh").is_none(), "{html}");
+    let html = ask(&guest, &named("com.example.app:/bye")).await.expect_status(200).text();
+    assert!(html.contains("<bdi>com.example.app</bdi>") && html.contains("href=\"com.example.app:/bye?state=a+b%26c\""), "{html}");
+    // An id token says that a user of this server was there.
+    let hinted = ask(&guest, &[("id_token_hint", &hint), ("post_logout_redirect_uri", BACK)]).await.expect_status(302);
+    assert_eq!(hinted.header("location"), Some(BACK));
+    // Whoever presses the button has chosen to go on.
+    let question = ask(&browser, &named(BACK)).await.expect_status(200);
+    press(&browser, &question).await.expect_status(302);
 }
 
 async fn without_an_address_the_user_is_told(app: TestApp) {

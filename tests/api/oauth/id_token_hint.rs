@@ -9,7 +9,7 @@ use jsonwebtoken::dangerous::insecure_decode;
 use serde_json::{Value, json};
 
 use super::openid::one_round;
-use super::{authorize, but, ordinary, scene_with};
+use super::{OAUTH, authorize, but, ordinary, scene_with};
 use crate::both_databases;
 use crate::support::{Caller, PASSWORD, Reply, TestApp, TestClient};
 
@@ -21,6 +21,8 @@ both_databases!(
     a_hint_that_is_no_id_token_for_this_client_is_refused,
     a_hint_that_is_older_than_every_key_is_none,
     a_subject_in_claims_is_a_hint_too,
+    the_hint_itself_stands_in_no_address_and_on_no_page,
+    what_a_hint_proved_can_be_neither_forged_nor_moved_to_another_client,
 );
 
 struct Scene {
@@ -219,4 +221,79 @@ async fn a_subject_in_claims_is_a_hint_too(app: TestApp) {
     // Two that cannot both be met.
     let both = [("claims", r#"{"id_token": {"sub": {"value": "nobody"}}}"#), ("prompt", "none")];
     expect_error(&bring(&scene, &scene.amina, &both).await, "login_required");
+}
+
+/// The parameters of the request that a login page leads back to.
+fn carried(sent: &Reply) -> Vec<(String, String)> {
+    let back = sent.location_parameter("redirect-to").expect("where to come back to");
+    let query = back.split_once('?').expect("parameters").1;
+    url::form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+}
+
+async fn the_hint_itself_stands_in_no_address_and_on_no_page(app: TestApp) {
+    let scene = scene(app, "openid email").await;
+    let sub = insecure_decode::<Value>(&scene.hint).expect("a token").claims["sub"].as_str().expect("a subject").to_owned();
+    let challenge = TestClient::challenge();
+    let asked = but(ordinary(&scene.client, &challenge, "openid"), &[("id_token_hint", &scene.hint)]);
+    for (browser, user, error) in [
+        (scene.app.browser(), "amina@example.com", None),
+        (scene.app.browser(), "boris@example.com", Some("login_required")),
+        (scene.boris.clone(), "boris@example.com", Some("login_required")),
+    ] {
+        let post = browser.post(&format!("{OAUTH}.authorize")).form(&asked).header("accept", "text/html");
+        let sent = post.send().await.expect_status(302);
+        assert_eq!(sent.location_parameter("login_hint").as_deref(), Some("amina@example.com"));
+        let back = sent.location_parameter("redirect-to").expect("where to come back to");
+        for told in ["id_token_hint", scene.hint.as_str(), scene.hint.split('.').nth(1).expect("claims"), &sub, "amina"] {
+            assert!(!back.contains(told), "{told} in {back}");
+        }
+        // It holds all the same, also for whoever comes back as they went.
+        let unmoved = browser.get(&back).header("accept", "text/html").send().await.expect_status(302);
+        assert_eq!((unmoved.location().path(), carried(&unmoved)), ("/login", carried(&sent)));
+        assert_eq!(unmoved.location_parameter("login_hint").as_deref(), Some("amina@example.com"));
+        let done = log_in(&scene.app, &browser, &sent, user).await;
+        match error {
+            None => assert!(done.location_parameter("code").is_some(), "{}", done.location()),
+            Some(error) => expect_error(&done, error),
+        }
+    }
+    // The consent page leads to the login page too.
+    let asks = json!({"skip_authorization": 0});
+    let put = scene.app.administrator().await.put(&format!("/api/resource/OAuth Client/{}", scene.client.id)).json(&asks);
+    put.send().await.expect_status(200);
+    let page = authorize(&scene.amina, &asked).await.expect_status(200).text();
+    assert!(page.contains("redirect-to") && !page.contains(scene.hint.split('.').nth(1).expect("claims")), "{page}");
+    assert!(!page.contains("id_token_hint") && !page.contains("id%5Ftoken%5Fhint"), "{page}");
+}
+
+async fn what_a_hint_proved_can_be_neither_forged_nor_moved_to_another_client(app: TestApp) {
+    let scene = scene(app, "openid").await;
+    let sent = carried(&bring(&scene, &scene.app.browser(), &[]).await);
+    let proven = &sent.iter().find(|(name, _)| name == "hinted_user").expect("what the hint proved").1;
+    let with = |value: &str| {
+        let mut parameters = sent.clone();
+        parameters.iter_mut().filter(|(name, _)| name == "hinted_user").for_each(|(_, kept)| value.clone_into(kept));
+        parameters
+    };
+    let go = async |browser: &Caller, parameters: &[(String, String)]| {
+        let parameters: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        authorize(browser, &parameters).await.expect_status(302)
+    };
+    assert!(go(&scene.amina, &with(proven)).await.location_parameter("code").is_some());
+    let mut turned: Vec<char> = proven.chars().collect();
+    turned.reverse();
+    let sub = insecure_decode::<Value>(&scene.hint).expect("a token").claims["sub"].as_str().expect("a subject").to_owned();
+    for bad in ["x", &sub, &scene.hint, &turned.iter().collect::<String>(), &proven[1..]] {
+        expect_error(&go(&scene.amina, &with(bad)).await, "invalid_request");
+    }
+    let twice = [with(proven), vec![("hinted_user".to_owned(), proven.clone())]].concat();
+    expect_error(&go(&scene.amina, &twice).await, "invalid_request");
+    let other = scene.app.client(json!({"skip_authorization": 1})).await;
+    let mut moved = with(proven);
+    moved.iter_mut().filter(|(name, _)| name == "client_id").for_each(|(_, kept)| kept.clone_from(&other.id));
+    expect_error(&go(&scene.amina, &moved).await, "invalid_request");
+    // An id token that is sent again says more than what an older one proved.
+    let boriss = scene.client.log_in(&scene.boris, "openid").await.id_token.expect("an id token");
+    let both = [with(proven), vec![("id_token_hint".to_owned(), boriss)]].concat();
+    assert!(go(&scene.boris, &both).await.location_parameter("code").is_some());
 }

@@ -7,11 +7,12 @@ use serde_json::json;
 use super::clients::rotate;
 use super::{OAUTH, expect_refusal, scene, scene_with};
 use crate::both_databases;
-use crate::support::{TestApp, TestUser};
+use crate::support::{TestApp, TestClient, TestUser};
 
 both_databases!(
     frappes_members_come_first_and_in_order,
     a_client_sees_its_own_tokens_and_a_resource_server_all,
+    who_the_user_is_is_told_only_to_those_who_may_know_their_address,
     dead_tokens_are_inactive_and_nothing_else,
     a_remembered_answer_ends_with_the_secret_that_asked,
     only_those_who_may_ask_are_answered,
@@ -61,6 +62,42 @@ async fn a_client_sees_its_own_tokens_and_a_resource_server_all(app: TestApp) {
     let (stranger, server) = (app.client(json!({})).await, app.client(json!({"is_resource_server": 1})).await);
     assert_eq!(stranger.post("introspect_token", &[("token", &access)]).await.expect_status(200).json(), json!({"active": false}));
     assert_eq!(server.post("introspect_token", &[("token", &access)]).await.expect_status(200).json()["active"], true);
+}
+
+/// The user name is their address.
+async fn who_the_user_is_is_told_only_to_those_who_may_know_their_address(app: TestApp) {
+    let (browser, client) = scene_with(&app, json!({"scopes": "all openid email profile"})).await;
+    let ask = async |asker: &TestClient, token: &str| {
+        // Twice, because the second answer is a remembered one.
+        let first = asker.post("introspect_token", &[("token", token)]).await.expect_status(200);
+        let second = asker.post("introspect_token", &[("token", token)]).await.expect_status(200);
+        assert_eq!(first.text(), second.text());
+        first
+    };
+    let (server, manager) = (app.client(json!({"is_resource_server": 1})).await, app.administrator().await);
+    for (scope, told) in [("openid", false), ("openid profile", false), ("openid email", true), ("email", true), ("all", true)] {
+        let tokens = client.log_in(&browser, scope).await;
+        for token in [Some(&tokens.access), tokens.refresh.as_ref()].into_iter().flatten() {
+            let own = ask(&client, token).await;
+            assert_eq!(own.json().get("username"), told.then(|| json!("amina@example.com")).as_ref(), "{scope}");
+            assert_eq!(own.text().contains("amina@example.com"), told, "{scope}: {}", own.text());
+            assert!(own.json()["sub"].is_string(), "{scope}");
+            let by_manager = manager.post(&format!("{OAUTH}.introspect_token")).form(&[("token", token)]).send().await.expect_status(200);
+            for all_seeing in [ask(&server, token).await, by_manager] {
+                assert_eq!(all_seeing.json()["username"], "amina@example.com", "{scope}");
+            }
+        }
+    }
+    // The mark is taken back: nothing that was remembered goes on telling.
+    let access = client.log_in(&browser, "openid").await.access;
+    let put = async |mark: i32| {
+        let request = manager.put(&format!("/api/resource/OAuth Client/{}", client.id)).json(&json!({"is_resource_server": mark}));
+        request.send().await.expect_status(200)
+    };
+    put(1).await;
+    assert_eq!(ask(&client, &access).await.json()["username"], "amina@example.com");
+    put(0).await;
+    assert_eq!(ask(&client, &access).await.json().get("username"), None);
 }
 
 async fn dead_tokens_are_inactive_and_nothing_else(app: TestApp) {

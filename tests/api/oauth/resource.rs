@@ -432,6 +432,8 @@ async fn the_client_that_a_resource_names_introspects_its_tokens_alone(app: Test
     };
     let body = server.post("introspect_token", &[("token", &here.access)]).await.expect_status(200).json();
     assert_eq!((&body["active"], &body["aud"], &body["client_id"]), (&json!(true), &json!(MCP), &json!(client.id)));
+    // `all` is a word of that resource there, and opens nothing about the user.
+    assert_eq!((body["sub"].is_string(), body.get("username")), (true, None), "{body}");
     assert!(!active(&server, &there.access).await && !active(&server, &ours.access).await);
     assert!(!active(&server, here.refresh.as_deref().expect("a refresh token")).await, "refresh tokens are no resource's business");
     assert!(active(&other, &there.access).await && !active(&other, &here.access).await);
