@@ -53,8 +53,8 @@ impl AuthorizeRequest {
     /// A request as it came in. Checks the signature of its `id_token_hint`, so this is for outside of transactions, and for
     /// requests that were counted.
     pub fn new(env: &Env, params: Params, ip: Option<String>) -> Self {
-        let (hinted, params) = Hinted::exchanged(env, params);
-        Self { hinted, params, ip, document_asked_for: false }
+        let (hinted, params) = Hinted::take(env, params);
+        Self { params, ip, document_asked_for: false, hinted }
     }
 }
 
@@ -408,8 +408,7 @@ fn ask(
     visitor: &Visitor,
 ) -> Result<AuthorizeOutcome, Stop> {
     // The hint was looked at by now, and tells more about a user than should lie about.
-    let shown_request =
-        Shown { params: request.params.only(&KNOWN).without(ID_TOKEN_HINT).without(HINTED_USER), said: Said::of(bound, asking) };
+    let shown_request = Shown { params: request.params.only(&KNOWN).without(HINTED_USER), said: Said::of(bound, asking) };
     let pending = PendingRequest {
         id: mint::name(26),
         session_id: visitor.session_id.clone(),

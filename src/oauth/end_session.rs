@@ -7,7 +7,7 @@
 
 use super::authorize::Visitor;
 use super::error::{ProtocolError, Stop};
-use super::hint::{Hinted, ID_TOKEN_HINT};
+use super::hint::{HINTED_USER, Hinted, ID_TOKEN_HINT};
 use super::params::Params;
 use super::redirect::with_query;
 use crate::auth::session;
@@ -17,7 +17,7 @@ use crate::error::AppError;
 use crate::store::clients;
 
 /// What a request may say; whatever else it says is neither read nor passed on.
-const KNOWN: [&str; 6] = [ID_TOKEN_HINT, "client_id", "post_logout_redirect_uri", "state", "logout_hint", "ui_locales"];
+const KNOWN: [&str; 7] = [ID_TOKEN_HINT, HINTED_USER, "client_id", "post_logout_redirect_uri", "state", "logout_hint", "ui_locales"];
 
 /// A request to the end session endpoint.
 #[derive(Clone, Debug)]
@@ -30,8 +30,8 @@ pub struct EndSessionRequest {
 impl EndSessionRequest {
     /// A request as it came in. Checks the signature of its `id_token_hint`, so this is for outside of transactions.
     pub fn new(env: &Env, params: &Params) -> Self {
-        let params = params.only(&KNOWN);
-        Self { hinted: Hinted::of(env, &params), params }
+        let (hinted, params) = Hinted::take(env, params.only(&KNOWN));
+        Self { params, hinted }
     }
 }
 
@@ -71,12 +71,12 @@ impl Back {
 /// # Errors
 /// [`AppError`] for faults only.
 pub fn end_session(cx: &mut Cx, request: &EndSessionRequest, visitor: Option<&Visitor>) -> Result<EndSessionOutcome, AppError> {
-    let Bound { client, back, hinted } = match bind(cx, request) {
+    let (client, back) = match bind(cx, request) {
         Ok(bound) => bound,
         Err(Stop::Refused(error)) => return Ok(EndSessionOutcome::Refuse(error)),
         Err(Stop::Fault(error)) => return Err(error),
     };
-    let vouched = hinted || client.as_ref().is_some_and(|client| client.verified);
+    let vouched = request.hinted.is_proven() || client.as_ref().is_some_and(|client| client.verified);
     Ok(match (visitor, back) {
         (Some(_), back) => EndSessionOutcome::Ask { app_name: client.map(|client| client.app_name), back },
         (None, Some(back)) if !vouched => EndSessionOutcome::Offer(back),
@@ -99,15 +99,7 @@ pub fn confirm(cx: &mut Cx, request: &EndSessionRequest, visitor: &Visitor, ip: 
     }
 }
 
-/// A request whose client and way back are checked.
-struct Bound {
-    client: Option<Client>,
-    back: Option<Back>,
-    /// Whether an id token of this server proved whose it is.
-    hinted: bool,
-}
-
-fn bind(cx: &mut Cx, request: &EndSessionRequest) -> Result<Bound, Stop> {
+fn bind(cx: &mut Cx, request: &EndSessionRequest) -> Result<(Option<Client>, Option<Back>), Stop> {
     let params = &request.params;
     for name in KNOWN {
         params.get(name)?;
@@ -124,8 +116,7 @@ fn bind(cx: &mut Cx, request: &EndSessionRequest) -> Result<Bound, Stop> {
             Some(found.ok_or_else(|| ProtocolError::invalid_request("Invalid client_id parameter value."))?)
         }
     };
-    let hinted = matches!(request.hinted, Hinted::Somebody(_));
-    let Some(redirect_uri) = params.get("post_logout_redirect_uri")? else { return Ok(Bound { client, back: None, hinted }) };
+    let Some(redirect_uri) = params.get("post_logout_redirect_uri")? else { return Ok((client, None)) };
     let Some(client) = client else {
         return Err(ProtocolError::invalid_request("post_logout_redirect_uri needs id_token_hint or client_id.").into());
     };
@@ -133,5 +124,5 @@ fn bind(cx: &mut Cx, request: &EndSessionRequest) -> Result<Bound, Stop> {
         return Err(ProtocolError::invalid_request("Mismatching post_logout_redirect_uri.").into());
     }
     let back = Back { redirect_uri: redirect_uri.to_owned(), state: params.get("state")?.map(str::to_owned) };
-    Ok(Bound { client: Some(client), back: Some(back), hinted })
+    Ok((Some(client), Some(back)))
 }

@@ -2,18 +2,27 @@
 //!
 //! Looked at before a flow begins, because checking a signature is slow.
 
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
 use super::error::ProtocolError;
 use super::params::Params;
 use crate::cx::Env;
 use crate::oidc::id_token::{self, Hint, Unreadable};
+use crate::secrets::SealKey;
 
 /// The parameter.
 pub(super) const ID_TOKEN_HINT: &str = "id_token_hint";
-/// Stands for it on the way to a login and back: what it proved, sealed, so that nobody reads or makes one.
+
+/// Stands for it in what a browser is sent on with (to the login page and back, to the logout page): what it proved, sealed,
+/// so that nobody reads it there or makes one. An id token is too long for an address, and says too much.
 pub(super) const HINTED_USER: &str = "hinted_user";
 
+/// What the other is sealed for.
+const SEALED_FOR: &str = "hinted-user";
+
 /// What became of the `id_token_hint` of a request.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Hinted {
     /// There was none.
     #[default]
@@ -28,32 +37,29 @@ pub enum Hinted {
 }
 
 impl Hinted {
-    /// Looks at the hint of a request. Checks a signature, so this is for outside of transactions.
-    pub(super) fn of(env: &Env, params: &Params) -> Self {
-        let Some(token) = params.get_lenient(ID_TOKEN_HINT) else { return Self::Nobody };
-        match id_token::read_hint(&env.signing_keys(), env.public_url.as_str(), token) {
+    /// Looks at the hint of a request, and gives the parameters to go on with: they hold what it proved in its place.
+    /// Checks a signature, so this is for outside of transactions.
+    pub(super) fn take(env: &Env, params: Params) -> (Self, Params) {
+        let Some(token) = params.get_lenient(ID_TOKEN_HINT) else {
+            let carried = params.get_lenient(HINTED_USER).map(|sealed| Self::open(&env.seal, sealed).unwrap_or(Self::Broken));
+            return (carried.unwrap_or_default(), params);
+        };
+        let hinted = match id_token::read_hint(&env.signing_keys(), env.public_url.as_str(), token) {
             Ok(hint) => Self::Somebody(hint),
             Err(Unreadable::KeyGone { client_id }) => Self::Unproven { client_id },
-            Err(Unreadable::NotOurs) => Self::Broken,
-        }
+            Err(Unreadable::NotOurs) => return (Self::Broken, params),
+        };
+        let sealed = env.seal.seal(SEALED_FOR, json!(hinted).to_string().as_bytes());
+        (hinted, params.without(ID_TOKEN_HINT).with(HINTED_USER, &sealed))
     }
 
-    /// The same for a request that may go by the login page, with its parameters as they go on from here. They hold what the
-    /// hint proved in its place: they become an address, and an id token is too long for one and says too much.
-    pub(super) fn exchanged(env: &Env, params: Params) -> (Self, Params) {
-        match (params.get(ID_TOKEN_HINT), params.get(HINTED_USER)) {
-            (Ok(Some(_)), _) => match Self::of(env, &params) {
-                Self::Somebody(hint) => {
-                    let proven = hint.seal(&env.seal);
-                    (Self::Somebody(hint), params.without(ID_TOKEN_HINT).with(HINTED_USER, &proven))
-                }
-                Self::Unproven { client_id } => (Self::Unproven { client_id }, params.without(ID_TOKEN_HINT)),
-                other => (other, params),
-            },
-            (Ok(None), Ok(Some(proven))) => (Hint::open(&env.seal, proven).map_or(Self::Broken, Self::Somebody), params),
-            // Repeated ones are refused where the request is read.
-            _ => (Self::Nobody, params),
-        }
+    fn open(key: &SealKey, sealed: &str) -> Option<Self> {
+        serde_json::from_slice(&key.open(SEALED_FOR, sealed).ok()?).ok()
+    }
+
+    /// Whether it is an id token that this server issued.
+    pub(super) fn is_proven(&self) -> bool {
+        matches!(self, Self::Somebody(_))
     }
 
     /// Which client it was issued to, or says that it was.

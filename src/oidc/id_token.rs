@@ -13,7 +13,7 @@ use crate::domain::client::{Client, SigningAlgorithm};
 use crate::domain::user::User;
 use crate::domain::{Instant, Scope};
 use crate::secrets::keys::SigningKey;
-use crate::secrets::{SealKey, SecretHash, hash};
+use crate::secrets::{SecretHash, hash};
 
 /// The authentication context of every login (`acr`): a password is what each one checks; there is
 /// no stronger context to claim yet.
@@ -69,21 +69,6 @@ pub struct Hint {
     pub sub: String,
     /// The user's address, if the token's holder was told it.
     pub email: Option<String>,
-}
-
-/// What sealed hints are sealed for.
-const PROVEN: &str = "id-token-hint";
-
-impl Hint {
-    /// What was proven, in a form that goes through a browser: only this server can read it, or make one.
-    pub fn seal(&self, key: &SealKey) -> String {
-        key.seal(PROVEN, serde_json::json!(self).to_string().as_bytes())
-    }
-
-    /// Reads what [`Hint::seal`] made; `None` for anything else.
-    pub fn open(key: &SealKey, sealed: &str) -> Option<Self> {
-        serde_json::from_slice(&key.open(PROVEN, sealed).ok()?).ok()
-    }
 }
 
 /// Why a hint cannot be read.

@@ -167,7 +167,7 @@ async fn a_wrong_header_does_not_log_the_browser_out(app: TestApp) {
     let browser = app.user("amina@example.com").await.cookie().await;
     let sid = browser.cookie("sid").expect("a session");
     for header in ["Bearer nonsense", "token a:b", "Nonsense x"] {
-        let request = app.anonymous().get("/api/method/frappe.auth.get_logged_user").header("cookie", &format!("sid={sid}"));
+        let request = app.anonymous().get("/api/method/frappe.auth.get_logged_user").header("cookie", format!("sid={sid}"));
         let refused = request.header("authorization", header).send().await.expect_status(401);
         assert!(refused.header("set-cookie").is_none(), "{header}");
     }

@@ -14,6 +14,7 @@ both_databases!(
     only_a_registered_address_is_led_back_to,
     a_link_alone_logs_nobody_out,
     who_is_logged_out_already_goes_straight_back,
+    the_hint_stands_in_no_address_and_on_no_page_here_either,
     nobody_is_led_at_once_where_nobody_vouches_for_the_way,
     without_an_address_the_user_is_told,
 );
@@ -146,6 +147,23 @@ async fn who_is_logged_out_already_goes_straight_back(app: TestApp) {
     // A form from the app's own page carries no cookie of ours; the redirect has the browser send it.
     let posted = app.anonymous().post(&format!("{OAUTH}.end_session")).form(&asked).send().await.expect_status(302);
     assert!(posted.header("location").is_some_and(|to| to.starts_with("/api/method/frappe.integrations.oauth2.end_session?client_id=")));
+}
+
+async fn the_hint_stands_in_no_address_and_on_no_page_here_either(app: TestApp) {
+    let (browser, client) = setting(&app).await;
+    let hint = client.log_in(&browser, "openid").await.id_token.expect("an id token");
+    let claims = hint.split('.').nth(1).expect("claims");
+    let asked = [("id_token_hint", hint.as_str()), ("post_logout_redirect_uri", BACK)];
+    let sent = app.anonymous().post(&format!("{OAUTH}.end_session")).form(&asked).send().await.expect_status(302);
+    let location = sent.header("location").expect("a way on").to_owned();
+    assert!(!location.contains(claims) && !location.contains("id_token_hint"), "{location}");
+    let gone = app.anonymous().get(&location).header("accept", "text/html").send().await.expect_status(302);
+    assert_eq!(gone.header("location"), Some(BACK));
+    let page = browser.get(&location).header("accept", "text/html").send().await.expect_status(200);
+    assert!(!page.text().contains(claims), "{}", page.text());
+    assert_eq!(press(&browser, &page).await.expect_status(302).header("location"), Some(BACK));
+    let forged = [("hinted_user", client.id.as_str()), ("post_logout_redirect_uri", BACK)];
+    ask(&app.anonymous(), &forged).await.expect_status(400);
 }
 
 async fn nobody_is_led_at_once_where_nobody_vouches_for_the_way(app: TestApp) {
