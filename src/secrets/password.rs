@@ -2,10 +2,12 @@
 //!
 //! Slow on purpose: callers run these behind the gate in `http`, never inside a transaction.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex};
 
-use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::password_hash::{PasswordHasher as _, phc::PasswordHash};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+
+use super::constant_time_eq;
 
 /// Longest password that is accepted, as in Frappe; longer ones are refused before hashing.
 pub const MAX_LENGTH: usize = 512;
@@ -31,8 +33,28 @@ pub fn verify(password: &str, stored: Option<&str>) -> bool {
         None => (NOBODY.as_str(), false),
     };
     let Ok(parsed) = PasswordHash::new(text) else { return false };
-    let right = HASHER.verify_password(password.as_bytes(), &parsed).is_ok();
-    right && known
+    computes(password, &parsed).unwrap_or(false) && known
+}
+
+/// The memory of checks that are done, for the next ones: given back to the allocator, it would stay with the thread that
+/// ran the check, and every thread would come to hold its own. As many as checks run at once.
+static MEMORY: Mutex<Vec<Vec<Block>>> = Mutex::new(Vec::new());
+
+/// Whether a password hashes to what is stored; `None` for a text that no Argon2 made.
+fn computes(password: &str, stored: &PasswordHash) -> Option<bool> {
+    let (salt, expected) = (stored.salt.as_ref()?, stored.hash.as_ref()?);
+    let algorithm = Algorithm::try_from(stored.algorithm.as_str()).ok()?;
+    let version = stored.version.map_or(Ok(Version::V0x13), Version::try_from).ok()?;
+    let hasher = Argon2::new(algorithm, version, Params::try_from(stored).ok()?);
+    let mut memory = MEMORY.lock().ok().and_then(|mut free| free.pop()).unwrap_or_default();
+    memory.resize(hasher.params().block_count(), Block::default());
+    let mut computed = vec![0; expected.as_bytes().len()];
+    let done = hasher.hash_password_into_with_memory(password.as_bytes(), salt, &mut computed, &mut memory);
+    if let Ok(mut free) = MEMORY.lock() {
+        free.push(memory);
+    }
+    done.ok()?;
+    Some(constant_time_eq(&computed, expected.as_bytes()))
 }
 
 /// Whether a stored hash was made with other parameters than today's and should be made anew.
