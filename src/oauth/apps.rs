@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 
 use super::authorize::ConsentedAt;
 use super::client_documents;
-use super::resources;
 use crate::cx::Cx;
 use crate::domain::client::Client;
-use crate::domain::resource::path_below;
 use crate::domain::{Instant, Scope};
 use crate::error::AppError;
 use crate::store::{clients, consents, grants};
@@ -76,7 +74,7 @@ pub fn list(cx: &mut Cx, user: &str) -> Result<Vec<AllowedApp>, AppError> {
         let Some(Found { scopes, since, last_login }) = found.remove(&client.client_id) else { continue };
         let mut access = Vec::with_capacity(scopes.len());
         for (resource, scope) in scopes {
-            access.push(Access { at: resource.map(|uri| consented_at(cx, uri)).transpose()?, scope });
+            access.push(Access { at: resource.map(|uri| ConsentedAt::of(cx, uri)).transpose()?, scope });
         }
         let described_at = match client_documents::describes_itself(cx, &client.client_id)? {
             true => client_documents::host_of(&client.client_id),
@@ -86,9 +84,4 @@ pub fn list(cx: &mut Cx, user: &str) -> Result<Vec<AllowedApp>, AppError> {
     }
     apps.sort_by_cached_key(|app| (app.client.app_name.to_lowercase(), app.client.client_id.clone()));
     Ok(apps)
-}
-
-fn consented_at(cx: &mut Cx, uri: String) -> Result<ConsentedAt, AppError> {
-    let title = resources::known(cx)?.find(&uri).map(|resource| resource.title.clone());
-    Ok(ConsentedAt { title, elsewhere: path_below(&uri, cx.env.public_url.as_str()).is_none(), uri })
 }

@@ -13,6 +13,7 @@ use super::hint::{HINTED_USER, Hinted, ID_TOKEN_HINT};
 use super::params::Params;
 use super::redirect::{Redirection, ResponseMode, To};
 use super::resource::{self, Target};
+use super::resources;
 use crate::audit::{self, AuditEvent};
 use crate::auth::Caller;
 use crate::cx::{Cx, Env};
@@ -104,6 +105,14 @@ pub struct ConsentedAt {
     pub title: Option<String>,
     /// Whether it is no part of this server.
     pub elsewhere: bool,
+}
+
+impl ConsentedAt {
+    /// What there is to say of a resource that is not the whole API.
+    pub(super) fn of(cx: &mut Cx, uri: String) -> Result<Self, AppError> {
+        let title = resources::known(cx)?.find(&uri).map(|resource| resource.title.clone());
+        Ok(Self { title, elsewhere: path_below(&uri, cx.env.public_url.as_str()).is_none(), uri })
+    }
 }
 
 /// What a request may say; whatever else it says is neither read nor passed on.
@@ -427,14 +436,7 @@ fn ask(
         scope: shown,
         verified: bound.client.verified,
         described_at: bound.described_at.clone(),
-        at: asking.target.key().map(|uri| ConsentedAt {
-            uri: uri.to_owned(),
-            title: match &asking.target {
-                Target::Registered(resource) => Some(resource.title.clone()),
-                Target::Api | Target::Path(_) => None,
-            },
-            elsewhere: path_below(uri, cx.env.public_url.as_str()).is_none(),
-        }),
+        at: asking.target.key().map(|uri| ConsentedAt::of(cx, uri.to_owned())).transpose()?,
     })))
 }
 
