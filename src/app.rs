@@ -21,6 +21,7 @@ use crate::error::AppError;
 use crate::fetch::Fetcher;
 use crate::http::request_log::RequestLog;
 use crate::http::{self, State, extract, respond};
+use crate::resource::hooks::DocumentHooks;
 use crate::store::{Db, StoreError};
 use crate::telemetry::Metrics;
 use crate::{background, frappe, pages};
@@ -32,6 +33,8 @@ pub use workshop::Workshop;
 #[derive(Default)]
 pub struct Parts {
     pub clock: Clock,
+    /// What single doctypes do besides being stored, behind the built-in hooks.
+    pub hooks: Vec<Arc<dyn DocumentHooks>>,
 }
 
 /// Why the application did not start, in one line.

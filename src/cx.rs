@@ -14,6 +14,7 @@ use crate::domain::client::SigningAlgorithm;
 use crate::domain::resource::Resources;
 use crate::domain::user::CallerUser;
 use crate::limits::Limits;
+use crate::resource::hooks::{DocumentHooks, Hooks};
 use crate::secrets::SealKey;
 use crate::secrets::keys::SigningKey;
 use crate::store::clients::ClientWithSecrets;
@@ -38,6 +39,8 @@ pub struct Env {
     pub seal: SealKey,
     pub clock: Clock,
     pub limits: Limits,
+    /// What single doctypes do when their documents are written or asked for.
+    pub hooks: Hooks,
     pub races: Races,
     /// Clients as of their last commit, for the endpoints that authenticate one on every request.
     pub clients: EpochCache<ClientWithSecrets>,
@@ -59,6 +62,7 @@ impl Env {
             seal,
             clock,
             limits,
+            hooks: Hooks::new(Vec::new()),
             races: Races::default(),
             clients: EpochCache::new(Arc::clone(epochs), 10_000, |known| known.client.user.as_deref().unwrap_or(&known.client.client_id)),
             users: EpochCache::new(Arc::clone(epochs), 20_000, |known| &known.user.name),
@@ -66,6 +70,13 @@ impl Env {
             doctypes: RwLock::new(Arc::new(doctypes)),
             signing: RwLock::default(),
         }
+    }
+
+    /// With an embedder's hooks behind the built-in ones.
+    #[must_use]
+    pub fn with_hooks(mut self, further: Vec<Arc<dyn DocumentHooks>>) -> Self {
+        self.hooks = Hooks::new(further);
+        self
     }
 
     /// The doctypes as they are now.

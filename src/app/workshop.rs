@@ -83,6 +83,6 @@ fn open(
     let seal = seal::find(&config, &url)?;
     let db = opener(&url, settings)?;
     let seal = seal::settle(seal, &db, &url)?;
-    let env = Arc::new(Env::new(config, public_url, seal, parts.clock, crate::doctype::Registry::builtin(), db.epochs()));
-    Ok((db, env))
+    let env = Env::new(config, public_url, seal, parts.clock, crate::doctype::Registry::builtin(), db.epochs()).with_hooks(parts.hooks);
+    Ok((db, Arc::new(env)))
 }

@@ -1,4 +1,4 @@
-//! Frappe's field types: every one is known by name, and each says how (and whether yet) it is stored.
+//! Frappe's field types: every one is known by name, and each says how it is stored.
 
 /// A field type of Frappe, by its wire name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -64,6 +64,8 @@ pub enum Kind {
     Date,
     /// A UTC instant, shown in the site's time zone.
     Datetime,
+    /// A time of day in microseconds since midnight.
+    Time,
 }
 
 /// What becomes of a field of this type.
@@ -77,8 +79,6 @@ pub enum Storage {
     Layout,
     /// A secret that is never read back.
     Secret,
-    /// Known, but its values cannot be kept yet.
-    Unsupported,
 }
 
 /// Frappe's `varchar(140)`.
@@ -147,15 +147,34 @@ impl FieldType {
         let short = Storage::Column(Kind::Text { limit: Some(DATA_LENGTH) });
         let long = Storage::Column(Kind::Text { limit: None });
         match self {
-            Self::Data | Self::Link | Self::DynamicLink | Self::Select | Self::ReadOnly | Self::Autocomplete | Self::Color | Self::Icon => {
-                short
-            }
-            Self::SmallText | Self::Text | Self::LongText | Self::TextEditor | Self::MarkdownEditor | Self::HtmlEditor | Self::Code => long,
+            Self::Data
+            | Self::Link
+            | Self::DynamicLink
+            | Self::Select
+            | Self::ReadOnly
+            | Self::Autocomplete
+            | Self::Phone
+            | Self::Color
+            | Self::Icon => short,
+            Self::SmallText
+            | Self::Text
+            | Self::LongText
+            | Self::TextEditor
+            | Self::MarkdownEditor
+            | Self::HtmlEditor
+            | Self::Code
+            | Self::Attach
+            | Self::AttachImage
+            | Self::Barcode
+            | Self::Signature
+            | Self::Json
+            | Self::Geolocation => long,
             Self::Int | Self::LongInt => Storage::Column(Kind::Int),
-            Self::Float => Storage::Column(Kind::Float),
+            Self::Float | Self::Currency | Self::Percent | Self::Rating | Self::Duration => Storage::Column(Kind::Float),
             Self::Check => Storage::Column(Kind::Check),
             Self::Date => Storage::Column(Kind::Date),
             Self::Datetime => Storage::Column(Kind::Datetime),
+            Self::Time => Storage::Column(Kind::Time),
             Self::Table | Self::TableMultiSelect => Storage::Rows,
             Self::Password => Storage::Secret,
             Self::SectionBreak
@@ -166,19 +185,22 @@ impl FieldType {
             | Self::Image
             | Self::Fold
             | Self::Heading => Storage::Layout,
-            Self::Phone
-            | Self::Attach
-            | Self::AttachImage
-            | Self::Barcode
-            | Self::Json
-            | Self::Geolocation
-            | Self::Signature
-            | Self::Currency
-            | Self::Percent
-            | Self::Rating
-            | Self::Duration
-            | Self::Time => Storage::Unsupported,
         }
+    }
+
+    /// Whether a column of this type can be empty. Frappe's counting types are 0 instead.
+    pub fn may_be_missing(self) -> bool {
+        !matches!(self, Self::Int | Self::LongInt | Self::Check | Self::Float | Self::Currency | Self::Percent)
+    }
+
+    /// Whether its values name documents.
+    pub fn is_link(self) -> bool {
+        matches!(self, Self::Link | Self::DynamicLink)
+    }
+
+    /// Whether its values are texts that hold JSON.
+    pub fn holds_json(self) -> bool {
+        matches!(self, Self::Json | Self::Geolocation)
     }
 }
 

@@ -8,6 +8,7 @@
 pub mod fieldtype;
 pub mod filter;
 pub mod meta;
+pub mod naming;
 pub mod validate;
 pub mod value;
 
@@ -16,7 +17,8 @@ use std::sync::Arc;
 
 pub use fieldtype::{FieldType, Kind};
 pub use filter::Filter;
-pub use meta::{DocType, Field, InvalidDefinition, Naming, Origin, Permission, Rows, SortKey};
+pub use meta::{DocType, FetchFrom, Field, InvalidDefinition, Origin, Permission, Rows, SortKey};
+pub use naming::Naming;
 pub use value::{FieldValue, Values};
 
 /// The embedded definitions.

@@ -173,6 +173,9 @@ pub fn read_value(field: &Field, kind: Kind, value: &Value, zone: Tz) -> Result<
     let refuse = |expected: &str| {
         Err(AppError::Validation(format!("{} ({}) must be {expected}, not {}", field.label, field.fieldname, shorten(&value.to_string()))))
     };
+    if field.fieldtype.holds_json() {
+        return read_json(field, value).map_or_else(|| refuse("JSON"), Ok);
+    }
     if let Value::Array(_) | Value::Object(_) = value {
         return Err(AppError::Validation(format!("Value for {} ({}) cannot be a list or an object", field.label, field.fieldname)));
     }
@@ -231,6 +234,26 @@ pub fn read_value(field: &Field, kind: Kind, value: &Value, zone: Tz) -> Result<
                 .map_or_else(|| refuse("a date and time as YYYY-MM-DD HH:MM:SS"), |at| Ok(FieldValue::Datetime(at))),
             None => refuse("a date and time as YYYY-MM-DD HH:MM:SS"),
         },
+        Kind::Time => match text {
+            Some("") => Ok(FieldValue::Null),
+            Some(text) => {
+                value::parse_time(text).map_or_else(|| refuse("a time of day as HH:MM:SS"), |micros| Ok(FieldValue::Time(micros)))
+            }
+            None => refuse("a time of day as HH:MM:SS"),
+        },
+    }
+}
+
+/// A text that holds JSON, or the JSON itself; kept as the text. NUL is refused in its escaped form too.
+fn read_json(field: &Field, value: &Value) -> Option<FieldValue> {
+    match value {
+        Value::Null => Some(FieldValue::Null),
+        Value::String(text) if text.trim().is_empty() => Some(FieldValue::Null),
+        Value::String(text) => {
+            refuse_nul(&field.fieldname, text).ok()?;
+            serde_json::from_str::<&serde_json::value::RawValue>(text).ok().map(|_| FieldValue::Text(text.clone()))
+        }
+        other => Some(FieldValue::Text(other.to_string())),
     }
 }
 
@@ -325,8 +348,7 @@ pub fn is_email(text: &str) -> bool {
 /// trimmed, and an empty text in a unique field is nothing, or two documents could not lack it.
 fn normal(field: &Field, kind: Kind, value: FieldValue) -> FieldValue {
     match (kind, value) {
-        (Kind::Int | Kind::Check, FieldValue::Null) => FieldValue::Int(0),
-        (Kind::Float, FieldValue::Null) => FieldValue::Float(0.0),
+        (_, FieldValue::Null) if !field.fieldtype.may_be_missing() => FieldValue::missing(kind),
         (Kind::Text { .. }, FieldValue::Text(text)) => {
             let trimmed = if field.fieldtype == FieldType::Select || field.unique { text.trim().to_owned() } else { text };
             if trimmed.is_empty() && field.unique { FieldValue::Null } else { FieldValue::Text(trimmed) }

@@ -19,6 +19,8 @@ pub enum FieldValue {
     Date(NaiveDate),
     /// UTC, cut to microseconds.
     Datetime(NaiveDateTime),
+    /// Microseconds since midnight.
+    Time(i64),
 }
 
 impl FieldValue {
@@ -47,6 +49,7 @@ impl FieldValue {
             Kind::Float => Self::Float(0.0),
             Kind::Date => Self::Date(NaiveDate::from_ymd_opt(1, 1, 1).expect("the year 1 exists")),
             Kind::Datetime => Self::Datetime(NaiveDate::from_ymd_opt(1, 1, 1).expect("the year 1 exists").and_time(NaiveTime::MIN)),
+            Kind::Time => Self::Time(0),
         }
     }
 }
@@ -215,6 +218,30 @@ pub fn format_local(local: NaiveDateTime) -> String {
     if micros == 0 { whole } else { format!("{whole}.{micros:06}") }
 }
 
+/// Reads a time of day, with or without seconds, as microseconds since midnight.
+pub fn parse_time(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let (clock, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let number = |part: &str| {
+        (!part.is_empty() && part.len() <= 2 && part.bytes().all(|byte| byte.is_ascii_digit())).then(|| part.parse::<i64>().ok()).flatten()
+    };
+    let mut parts = clock.split(':');
+    let (hour, minute) = (number(parts.next()?)?, number(parts.next()?)?);
+    let second = parts.next().map_or(Some(0), number)?;
+    if parts.next().is_some() || hour > 23 || minute > 59 || second > 59 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let micros = format!("{fraction:0<6}").get(..6)?.parse::<i64>().ok()?;
+    Some(((hour * 60 + minute) * 60 + second) * 1_000_000 + micros)
+}
+
+/// Frappe's text form of a time of day: the hour has no leading zero, and a fraction of zero is left out.
+pub fn format_time(micros: i64) -> String {
+    let (seconds, fraction) = (micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000));
+    let whole = format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if fraction == 0 { whole } else { format!("{whole}.{fraction:06}") }
+}
+
 /// Today in the site's time zone.
 pub fn today(now: NaiveDateTime, zone: Tz) -> NaiveDate {
     to_local(now, zone).date()
@@ -230,6 +257,16 @@ mod tests {
         let stored = parse_datetime("2026-11-22 21:14:24.416544", zone).expect("valid");
         assert_eq!(stored.to_string(), "2026-11-22 15:44:24.416544");
         assert_eq!(format_local(to_local(stored, zone)), "2026-11-22 21:14:24.416544");
+    }
+
+    #[test]
+    fn times_of_day_come_back_without_a_leading_zero() {
+        for (sent, shown) in [("09:05:07", "9:05:07"), ("9:05", "9:05:00"), ("23:59:59.5", "23:59:59.500000"), ("0:00:00", "0:00:00")] {
+            assert_eq!(parse_time(sent).map(format_time).as_deref(), Some(shown));
+        }
+        for bad in ["", "9", "24:00:00", "9:60:00", "9:00:61", "9:00:00:00", "-1:00:00", "9:00:00.x", "１:00:00"] {
+            assert_eq!(parse_time(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! Knows nothing of HTTP: parameters come in as a JSON map, lists go out as JSON text.
 
 mod gather;
+pub mod hooks;
 mod links;
 mod list;
 mod naming;

@@ -27,6 +27,9 @@ pub(super) fn name_document(doctype: &DocType, body: &Map<String, Value>, values
         Naming::Prompt => {
             body.get("name").and_then(Value::as_str).map(str::trim).filter(|name| !name.is_empty()).ok_or_else(|| required("Name"))?
         }
+        Naming::Series | Naming::Pattern(_) | Naming::AutoIncrement | Naming::Uuid => {
+            return Err(AppError::Unsupported(format!("naming a {} by its rule", doctype.name)));
+        }
     };
     check(doctype, name)?;
     Ok(name.to_owned())

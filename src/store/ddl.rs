@@ -35,16 +35,16 @@ pub fn ensure_table(conn: &mut Conn, now: Instant, doctype: &DocType) -> Result<
     }
     let existing = dialect::list_columns(conn, &table)?;
     if existing.is_empty() {
-        let columns: Vec<String> = doctype.columns().map(|(field, kind)| column(conn, field, kind)).collect();
+        let columns: Vec<String> = stored(doctype).map(|(field, kind)| column(conn, field, kind)).collect();
         let key = unique_index(doctype, "name");
         conn.batch_execute(&format!("CREATE TABLE \"{table}\" ({}, CONSTRAINT \"{key}\" PRIMARY KEY (\"name\"))", columns.join(", ")))?;
     } else {
-        for (field, kind) in doctype.columns().filter(|(field, _)| !existing.contains(&field.fieldname)) {
+        for (field, kind) in stored(doctype).filter(|(field, _)| !existing.contains(&field.fieldname)) {
             let column = column(conn, field, kind);
             conn.batch_execute(&format!("ALTER TABLE \"{table}\" ADD COLUMN {column}"))?;
         }
     }
-    for (columns, name) in [(r#""modified", "name""#, "modified"), (r#""owner", "modified", "name""#, "owner")] {
+    for (columns, name) in common_indexes(doctype) {
         let index = plain_index(doctype, name);
         conn.batch_execute(&format!("CREATE INDEX IF NOT EXISTS \"{index}\" ON \"{table}\" ({columns})"))?;
     }
@@ -86,6 +86,12 @@ fn remember(conn: &mut Conn, now: Instant, doctype: &DocType, known: bool) -> Re
     Ok(())
 }
 
+/// All columns of a doctype's table, the optional ones last.
+fn stored(doctype: &DocType) -> impl Iterator<Item = (&Field, Kind)> {
+    let optional = doctype.optional_fields().iter().filter_map(|field| field.kind().map(|kind| (field, kind)));
+    doctype.columns().chain(optional)
+}
+
 fn refuse_retyped(earlier: &DocType, doctype: &DocType) -> Result<(), StoreError> {
     for field in &doctype.fields {
         let Some(old) = earlier.field(&field.fieldname) else { continue };
@@ -106,12 +112,23 @@ fn refuse_retyped(earlier: &DocType, doctype: &DocType) -> Result<(), StoreError
     Ok(())
 }
 
+/// The indexes of every table: for the default order and the documents of an owner, or for the rows of a parent.
+fn common_indexes(doctype: &DocType) -> &'static [(&'static str, &'static str)] {
+    if doctype.is_child_table {
+        &[(r#""parent", "parentfield", "idx""#, "parent")]
+    } else if doctype.is_single {
+        &[]
+    } else {
+        &[(r#""modified", "name""#, "modified"), (r#""owner", "modified", "name""#, "owner")]
+    }
+}
+
 /// Numbers are never missing, as in Frappe; of the texts every document has its standard ones.
 fn column(conn: &Conn, field: &Field, kind: Kind) -> String {
-    let constraint = match (field.fieldname.as_str(), kind) {
-        ("name" | "owner" | "creation" | "modified" | "modified_by", _) => " NOT NULL",
-        (_, Kind::Int | Kind::Check | Kind::Float) => " NOT NULL DEFAULT 0",
-        (_, Kind::Text { .. } | Kind::Date | Kind::Datetime) => "",
+    let constraint = match field.fieldname.as_str() {
+        "name" | "owner" | "creation" | "modified" | "modified_by" => " NOT NULL",
+        _ if field.fieldtype.may_be_missing() => "",
+        _ => " NOT NULL DEFAULT 0",
     };
     format!("\"{}\" {}{constraint}", field.fieldname, dialect::column_type(conn, kind))
 }

@@ -132,6 +132,12 @@ pub(super) fn rows_as_json(conn: &Conn, columns: &[(&str, String)]) -> (String, 
 pub(super) fn shown(conn: &Conn, kind: Kind, column: &str, zone: Tz) -> String {
     match (conn, kind) {
         (_, Kind::Text { .. } | Kind::Int | Kind::Check | Kind::Date) | (Conn::Sqlite(_), Kind::Float) => column.to_owned(),
+        (Conn::Sqlite(_), Kind::Time) => format!(
+            "CASE WHEN {column} IS NOT NULL THEN printf('%d:%02d:%02d', {column} / 3600000000, {column} / 60000000 % 60, {column} / 1000000 % 60) || CASE {column} % 1000000 WHEN 0 THEN '' ELSE printf('.%06d', {column} % 1000000) END END"
+        ),
+        (Conn::Postgres(_), Kind::Time) => format!(
+            "({column} / 3600000000)::text || to_char(interval '1 microsecond' * {column}, CASE {column} % 1000000 WHEN 0 THEN ':MI:SS' ELSE ':MI:SS.US' END)"
+        ),
         // Diesel stores 0, 3 or 6 digits of fraction, whichever is enough; Frappe shows 0 or 6. Calling
         // back from SQLite costs more than the rest of the row, so UTC does without.
         (Conn::Sqlite(_), Kind::Datetime) if zone == Tz::UTC => {
@@ -161,7 +167,7 @@ pub(super) fn compared_text(conn: &Conn, kind: Kind, column: &str, zone: Tz) -> 
         (Conn::Postgres(_), Kind::Date) => format!("to_char({column}, 'YYYY-MM-DD')"),
         (Conn::Postgres(_), Kind::Float) => format!("{}::text", shown(conn, kind, column, zone)),
         (_, Kind::Int | Kind::Check | Kind::Float | Kind::Date) => format!("CAST({column} AS TEXT)"),
-        (_, Kind::Datetime) => shown(conn, kind, column, zone),
+        (_, Kind::Datetime | Kind::Time) => shown(conn, kind, column, zone),
     }
 }
 
@@ -233,10 +239,10 @@ pub(super) fn pick<'a>(conn: &Conn, sqlite: &'a str, postgres: &'a str) -> &'a s
 pub(super) fn column_type(conn: &Conn, kind: Kind) -> &'static str {
     match (conn, kind) {
         (Conn::Sqlite(_), Kind::Text { .. } | Kind::Date | Kind::Datetime) => "TEXT",
-        (Conn::Sqlite(_), Kind::Int | Kind::Check) => "INTEGER",
+        (Conn::Sqlite(_), Kind::Int | Kind::Check | Kind::Time) => "INTEGER",
         (Conn::Sqlite(_), Kind::Float) => "REAL",
         (Conn::Postgres(_), Kind::Text { .. }) => "TEXT COLLATE \"C\"",
-        (Conn::Postgres(_), Kind::Int) => "BIGINT",
+        (Conn::Postgres(_), Kind::Int | Kind::Time) => "BIGINT",
         (Conn::Postgres(_), Kind::Check) => "SMALLINT",
         (Conn::Postgres(_), Kind::Float) => "DOUBLE PRECISION",
         (Conn::Postgres(_), Kind::Date) => "DATE",

@@ -69,6 +69,8 @@ impl Statement {
             (Kind::Date, _) => Bind::Date(None),
             (Kind::Datetime, FieldValue::Datetime(at)) => Bind::Timestamp(Some(*at)),
             (Kind::Datetime, _) => Bind::Timestamp(None),
+            (Kind::Time, FieldValue::Time(micros)) => Bind::Int(Some(*micros)),
+            (Kind::Time, _) => Bind::Int(None),
         };
         self.pieces.push(Piece::Bind(bind));
         self

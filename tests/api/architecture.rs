@@ -51,6 +51,8 @@ const ARROWS: &[(&str, &str)] = &[
     ("resource", "oauth"),
     ("oauth", "auth"),
     ("oidc", "auth"),
+    // The environment carries the hooks that documents have.
+    ("cx", "resource"),
     ("store", "config"),
     ("fetch", "config"),
     ("mail", "config"),

@@ -56,7 +56,7 @@ impl Setup {
             .name("test-app".into())
             .spawn(move || {
                 actix_web::rt::System::new().block_on(async move {
-                    let parts = Parts { clock: Clock::Shifted(offset) };
+                    let parts = Parts { clock: Clock::Shifted(offset), ..Parts::default() };
                     let application = match Application::build(config, parts).await {
                         Ok(application) => application,
                         Err(error) => return drop(report.send(Err(error.to_string()))),
