@@ -5,6 +5,7 @@
 //! add a doctype, add `builtin/<name>.json` and its line in `BUILTIN`; sites add theirs with
 //! [`Registry::insert`].
 
+pub mod condition;
 pub mod fieldtype;
 pub mod filter;
 pub mod meta;
