@@ -1,17 +1,21 @@
 //! Making what a database must have: roles, Administrator and Guest, signing keys, document tables.
 
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Map, Value};
 
+use crate::auth::Caller;
 use crate::cx::{Cx, Env};
+use crate::doctype::Naming;
 use crate::domain::user::{ADMINISTRATOR, GUEST, SYSTEM_MANAGER, UserType};
 use crate::error::AppError;
+use crate::resource::{self, Gathered};
 use crate::secrets::{mint, password};
 use crate::store::users::NewUser;
 use crate::store::{self, Conn, Db, Effects};
 
 /// Roles every installation has, and whether they open the desk. Helpdesk's own are among them,
 /// because the public documents name them.
-const ROLES: [(&str, bool); 11] = [
+const ROLES: [(&str, bool); 13] = [
     ("Administrator", true),
     (SYSTEM_MANAGER, true),
     ("All", false),
@@ -23,7 +27,12 @@ const ROLES: [(&str, bool); 11] = [
     ("HD Customer", false),
     ("HD Customer Manager", false),
     ("Customer", false),
+    ("Sales User", true),
+    ("Sales Manager", true),
 ];
+
+/// The name in `installation` of how many of `doctype::records` the site was given.
+const RECORDS_MADE: &str = "records_made";
 
 fn with_cx<T>(conn: &mut Conn, effects: &mut Effects, env: &Env, flow: impl FnOnce(&mut Cx) -> Result<T, AppError>) -> Result<T, AppError> {
     let now = env.clock.now();
@@ -47,7 +56,9 @@ pub(super) fn run(db: &Db, env: &std::sync::Arc<Env>) -> Result<Option<SecretStr
     crate::oidc::keys::ensure(db, env)?;
     crate::oidc::keys::reload(db, env)?;
     let shared = std::sync::Arc::clone(env);
-    db.write_blocking("document tables", move |conn, effects| with_cx(conn, effects, &shared, crate::resource::ensure_tables))?;
+    db.write_blocking("document tables", move |conn, effects| with_cx(conn, effects, &shared, resource::ensure_tables))?;
+    let shared = std::sync::Arc::clone(env);
+    db.write_blocking("records of a new site", move |conn, effects| with_cx(conn, effects, &shared, make_records))?;
     Ok(first_password)
 }
 
@@ -75,4 +86,54 @@ fn make_users(cx: &mut Cx, administrator_hash: &str) -> Result<bool, AppError> {
     store::users::insert_user(cx.conn, cx.now, &user(GUEST, "guest@example.com", UserType::WebsiteUser, None))?;
     store::users::insert_role_of(cx.conn, cx.now, ADMINISTRATOR, SYSTEM_MANAGER, ADMINISTRATOR)?;
     Ok(true)
+}
+
+/// Gives the site the standard records that no earlier start gave it. What it changed, renamed or deleted since stays as it is.
+fn make_records(cx: &mut Cx) -> Result<(), AppError> {
+    store::installation::lock_set_up(cx.conn)?;
+    let made = store::installation::find_value(cx.conn, RECORDS_MADE)?;
+    let made: usize = made.as_deref().map_or(Ok(0), str::parse).map_err(|_| AppError::internal("records_made is no number"))?;
+    let mut records = crate::doctype::records();
+    records.retain(|record| !record["doctype"].as_str().unwrap_or_default().ends_with("Settings")); // SINGLES-PENDING
+    if made >= records.len() {
+        return Ok(());
+    }
+    let user = store::users::find_user(cx.conn, ADMINISTRATOR)?.ok_or_else(|| AppError::not_found("User", ADMINISTRATOR))?;
+    let administrator = Caller::command_line(user);
+    let total = records.len();
+    for record in records.into_iter().skip(made) {
+        make_record(cx, &administrator, record)?;
+    }
+    Ok(store::installation::set_value(cx.conn, RECORDS_MADE, &total.to_string())?)
+}
+
+/// Makes a record, unless the site has made one of that name itself.
+fn make_record(cx: &mut Cx, administrator: &Caller, mut record: Map<String, Value>) -> Result<(), AppError> {
+    let named = record.shift_remove("doctype");
+    let registry = cx.env.doctypes();
+    let doctype = named.as_ref().and_then(Value::as_str).and_then(|name| registry.get(name)).expect("tests look every record's doctype up");
+    let name = match &doctype.naming {
+        Naming::Field(fieldname) => record.get(fieldname),
+        _ if doctype.is_single => named.as_ref(),
+        _ => record.get("name"),
+    };
+    let name = name.and_then(Value::as_str).expect("tests look at the name of every record");
+    if store::documents::list_existing(cx.conn, doctype, &[name])?.is_empty() {
+        resource::create(cx, administrator, &doctype.name, record, &Gathered::default())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_role_that_a_definition_names_is_made() {
+        for doctype in crate::doctype::Registry::builtin().iter() {
+            for row in &doctype.permissions {
+                assert!(ROLES.iter().any(|(role, _)| *role == row.role), "{} names the role {}", doctype.name, row.role);
+            }
+        }
+    }
 }

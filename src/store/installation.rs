@@ -34,3 +34,14 @@ pub fn insert_value(conn: &mut Conn, name: &str, value: &str) -> Result<bool, St
     diesel::insert_into(installation::table).values((installation::name.eq(name), installation::value.eq(value))).execute(conn)?;
     Ok(true)
 }
+
+/// Sets a name, whether it was set before or not.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn set_value(conn: &mut Conn, name: &str, value: &str) -> Result<(), StoreError> {
+    if !insert_value(conn, name, value)? {
+        diesel::update(installation::table.find(name)).set(installation::value.eq(value)).execute(conn)?;
+    }
+    Ok(())
+}
