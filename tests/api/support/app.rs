@@ -20,6 +20,17 @@ pub const ADMIN_PASSWORD: &str = "correct horse battery staple 42";
 /// The seal key of every test on Postgres: 32 bytes, base64. SQLite keeps a key file beside the database.
 pub const SEAL_KEY: &str = "b3N0aWFyeS10ZXN0LXNlYWwta2V5LTMyLWJ5dGVzISE=";
 
+/// The settings of every test, unless it changes them.
+pub fn settings(database: &Database, backend: Backend) -> Config {
+    let mut config = Config::for_tests(database.url());
+    config.security.admin_password = Some(SecretString::from(ADMIN_PASSWORD));
+    config.limits.scale = 1000.0;
+    if backend == Backend::Postgres {
+        config.security.seal_key = Some(SecretString::from(SEAL_KEY));
+    }
+    config
+}
+
 /// A test application before its start. A copy of it is another process on the same database.
 #[derive(Clone)]
 pub struct Setup {
@@ -31,14 +42,8 @@ pub struct Setup {
 impl Setup {
     /// The settings of tests: defaults, and limits that no test reaches by accident.
     pub fn new(backend: Backend) -> Self {
-        let database = Database::new(backend);
-        let mut config = Config::for_tests(database.url());
-        config.security.admin_password = Some(SecretString::from(ADMIN_PASSWORD));
-        config.limits.scale = 1000.0;
-        if backend == Backend::Postgres {
-            config.security.seal_key = Some(SecretString::from(SEAL_KEY));
-        }
-        Self { config, database: Arc::new(database), clock: Arc::default() }
+        let database = Database::started(backend);
+        Self { config: settings(&database, backend), database: Arc::new(database), clock: Arc::default() }
     }
 
     /// Changes settings.
