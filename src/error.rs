@@ -72,7 +72,7 @@ pub enum AppError {
     #[error("{label} must be unique")]
     NotUnique { label: String },
     #[error("{label} cannot be {value:?}")]
-    NotAnOption { label: String, value: String, options: Vec<String> },
+    NotAnOption { label: String, value: String, options: Vec<String>, row: Option<usize> },
     #[error("document was modified at {stored}, not {sent}")]
     Stale { sent: String, stored: String },
     #[error("{label} is longer than {max}")]
@@ -83,6 +83,18 @@ pub enum AppError {
     SetOnce { label: String },
     #[error("invalid name: {0}")]
     InvalidName(String),
+    /// A step between draft, submitted and cancelled that there is not.
+    #[error("cannot change docstatus from {from} to {to}")]
+    DocstatusTransition { from: Docstatus, to: Docstatus },
+    /// A field of a submitted document that stays as it is.
+    #[error("{label} cannot be changed after submission")]
+    AfterSubmit { label: String, row: Option<usize>, from: String, to: String },
+    /// A document that names a cancelled one.
+    #[error("cannot link cancelled document: {label}: {value}")]
+    CancelledLink { label: String, value: String },
+    /// A place in a tree that a document cannot have.
+    #[error("{text}")]
+    Tree { rule: TreeRule, text: String },
 
     // What failed on our side.
     /// A part is missing for now (database, queue, gate): try again.
@@ -122,11 +134,76 @@ pub enum Denied {
     Because(String),
 }
 
-/// A field by both of its names.
+/// A field that lacks its value, by both of its names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldLabel {
     pub fieldname: String,
     pub label: String,
+    pub place: FieldPlace,
+}
+
+/// Where a field that lacks its value stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FieldPlace {
+    Document,
+    /// It is a table without rows.
+    Table,
+    /// In a row of a child table; rows count from 1.
+    Row {
+        doctype: String,
+        number: usize,
+    },
+}
+
+/// Frappe's three states of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Docstatus {
+    Draft,
+    Submitted,
+    Cancelled,
+}
+
+impl Docstatus {
+    /// Reads the stored number.
+    pub fn from_number(number: i64) -> Option<Self> {
+        match number {
+            0 => Some(Self::Draft),
+            1 => Some(Self::Submitted),
+            2 => Some(Self::Cancelled),
+            _ => None,
+        }
+    }
+
+    /// The stored number.
+    pub fn number(self) -> i64 {
+        match self {
+            Self::Draft => 0,
+            Self::Submitted => 1,
+            Self::Cancelled => 2,
+        }
+    }
+}
+
+impl std::fmt::Display for Docstatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let word = match self {
+            Self::Draft => "Draft",
+            Self::Submitted => "Submitted",
+            Self::Cancelled => "Cancelled",
+        };
+        write!(f, "{} ({word})", self.number())
+    }
+}
+
+/// Which rule of a tree was broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TreeRule {
+    /// A document cannot stand below itself.
+    Recursion,
+    /// A document with others below it stays.
+    ChildrenExist,
+    /// Documents of different kinds do not become one.
+    InvalidMerge,
 }
 
 impl AppError {
@@ -143,6 +220,24 @@ impl AppError {
     /// `{doctype} {name} not found`.
     pub fn not_found(doctype: impl Into<String>, name: impl Into<String>) -> Self {
         Self::NotFound { doctype: doctype.into(), name: name.into() }
+    }
+
+    /// The same, said of a row of a child table; rows count from 1.
+    #[must_use]
+    pub fn in_row(self, number: usize) -> Self {
+        let prefixed = |text: String| format!("Row #{number}: {text}");
+        match self {
+            Self::Validation(text) => Self::Validation(prefixed(text)),
+            Self::InvalidData(text) => Self::InvalidData(prefixed(text)),
+            Self::LinkNotFound { label, value } => Self::LinkNotFound { label: prefixed(label), value },
+            Self::CancelledLink { label, value } => Self::CancelledLink { label: prefixed(label), value },
+            Self::TooLong { label, max } => Self::TooLong { label: prefixed(label), max },
+            Self::SetOnce { label } => Self::SetOnce { label: prefixed(label) },
+            Self::NotUnique { label } => Self::NotUnique { label: prefixed(label) },
+            Self::NotAnOption { label, value, options, .. } => Self::NotAnOption { label, value, options, row: Some(number) },
+            Self::AfterSubmit { label, from, to, .. } => Self::AfterSubmit { label, row: Some(number), from, to },
+            other => other,
+        }
     }
 
     /// Whether this is our fault rather than the caller's; decides the log level.

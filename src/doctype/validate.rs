@@ -10,7 +10,7 @@ use super::fieldtype::{FieldType, Kind};
 use super::meta::{DocType, Field};
 use super::value::{self, FieldValue, Values};
 use super::{Registry, filter::shorten};
-use crate::error::{AppError, FieldLabel};
+use crate::error::{AppError, FieldLabel, FieldPlace};
 
 /// What defaults are filled in with, and in which time zone texts are read.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +38,7 @@ pub fn read_body(
     for field in doctype.fields.iter().filter(|field| !field.managed && may_write(field)) {
         let Some(sent) = body.get(&field.fieldname) else { continue };
         if field.is_table() {
-            values.set_rows(&field.fieldname, read_rows(registry, field, sent, zone)?);
+            values.set_rows(&field.fieldname, read_rows(registry, field, sent, zone, may_write)?);
         } else if let Some(kind) = field.kind() {
             let value = read_value(field, kind, sent, zone)?;
             check_value(field, kind, &value)?;
@@ -51,8 +51,15 @@ pub fn read_body(
     Ok(values)
 }
 
-/// Rows of a child table: a list of objects; a form sends it as JSON text.
-fn read_rows(registry: &Registry, field: &Field, sent: &Value, zone: Tz) -> Result<Vec<Values>, AppError> {
+/// Rows of a child table: a list of objects; a form sends it as JSON text. A row that was stored
+/// before comes with its `name`.
+fn read_rows(
+    registry: &Registry,
+    field: &Field,
+    sent: &Value,
+    zone: Tz,
+    may_write: &dyn Fn(&Field) -> bool,
+) -> Result<Vec<Values>, AppError> {
     let refuse = || AppError::InvalidData(format!("{} must be a list of objects", field.fieldname));
     let parsed;
     let sent = match sent {
@@ -73,13 +80,40 @@ fn read_rows(registry: &Registry, field: &Field, sent: &Value, zone: Tz) -> Resu
     }
     let child = registry.get(&field.options).ok_or_else(|| AppError::internal(format!("no child doctype {}", field.options)))?;
     rows.iter()
-        .map(|row| {
+        .enumerate()
+        .map(|(index, row)| {
             let row = row.as_object().ok_or_else(refuse)?;
-            let values = read_body(registry, child, row, zone, &|_| true)?;
-            require(child, "", &values)?;
+            let mut values = read_body(registry, child, row, zone, may_write).map_err(|error| error.in_row(index + 1))?;
+            if let Some(name) = read_name(row) {
+                values.set("name", FieldValue::Text(name));
+            }
             Ok(values)
         })
         .collect()
+}
+
+/// The `name` in a body; a number where names are numbers. No document has a name with NUL.
+pub fn read_name(body: &Map<String, Value>) -> Option<String> {
+    match body.get("name")? {
+        Value::String(name) => Some(name.trim().to_owned()).filter(|name| !name.is_empty() && !name.contains('\0')),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// Checks values that did not come from a request as if they had: those that a hook set.
+///
+/// # Errors
+/// Whatever the checks of a value refuse.
+pub fn check_values(doctype: &DocType, values: &Values) -> Result<(), AppError> {
+    for (fieldname, value) in values.iter() {
+        if let Some(field) = doctype.field(fieldname)
+            && let Some(kind) = field.kind()
+        {
+            check_value(field, kind, value)?;
+        }
+    }
+    Ok(())
 }
 
 /// Fills in what a new document lacks: defaults, and a Select's first option.
@@ -125,7 +159,11 @@ pub fn require(doctype: &DocType, name: &str, values: &Values) -> Result<(), App
         .fields
         .iter()
         .filter(|field| field.required && is_missing(field, values))
-        .map(|field| FieldLabel { fieldname: field.fieldname.clone(), label: field.label.clone() })
+        .map(|field| FieldLabel {
+            fieldname: field.fieldname.clone(),
+            label: field.label.clone(),
+            place: if field.is_table() { FieldPlace::Table } else { FieldPlace::Document },
+        })
         .collect();
     if missing.is_empty() {
         return Ok(());
@@ -316,7 +354,7 @@ fn check_option(field: &Field, text: &str) -> Result<(), AppError> {
         return Ok(());
     }
     let options = field.select_options().filter(|option| !option.is_empty()).map(str::to_owned).collect();
-    Err(AppError::NotAnOption { label: field.label.clone(), value: shorten(text), options })
+    Err(AppError::NotAnOption { label: field.label.clone(), value: shorten(text), options, row: None })
 }
 
 /// Frappe's `options` of a Data field: Email, URL, Phone and Name are checked.
@@ -419,7 +457,8 @@ mod tests {
         assert!(read("User", json!({"email": "no address"})).is_err());
         assert!(read("User", json!({"login_after": "noon"})).is_err());
         assert!(read("User", json!({"roles": 5})).is_err());
-        assert!(read("User", json!({"roles": [{}]})).is_err());
+        let rows = read("User", json!({"roles": [{"role": "a"}, {"role": {}}]})).expect_err("must be refused").to_string();
+        assert!(rows.starts_with("Row #2: "), "{rows}");
         assert!(read("User", json!({"new_password": ["x"]})).is_err());
     }
 

@@ -32,6 +32,19 @@ impl FieldValue {
         }
     }
 
+    /// The text in which Frappe shows it, in the site's time zone.
+    pub fn shown(&self, zone: Tz) -> String {
+        match self {
+            Self::Null => String::new(),
+            Self::Text(text) => text.clone(),
+            Self::Int(number) => number.to_string(),
+            Self::Float(number) => number.to_string(),
+            Self::Date(day) => day.format("%Y-%m-%d").to_string(),
+            Self::Datetime(at) => format_local(to_local(*at, zone)),
+            Self::Time(micros) => format_time(*micros),
+        }
+    }
+
     /// Whether Frappe calls the value missing: nothing, or an empty text.
     pub fn is_empty(&self) -> bool {
         match self {
@@ -104,6 +117,17 @@ impl Values {
     /// A Check.
     pub fn check(&self, fieldname: &str) -> Option<bool> {
         self.int(fieldname).map(|number| number != 0)
+    }
+
+    /// Takes a field out of this change.
+    pub fn remove(&mut self, fieldname: &str) -> Option<FieldValue> {
+        let place = self.fields.iter().position(|(name, _)| name == fieldname)?;
+        Some(self.fields.remove(place).1)
+    }
+
+    /// The rows of a table field, to change them.
+    pub fn rows_mut(&mut self, fieldname: &str) -> Option<&mut Vec<Values>> {
+        self.rows.iter_mut().find(|(name, _)| name == fieldname).map(|(_, rows)| rows)
     }
 
     /// The rows of a table field, if it is part of this change.

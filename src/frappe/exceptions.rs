@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::domain::limit::Limit;
 use crate::domain::user::{ADMINISTRATOR, GUEST};
-use crate::error::{AppError, Denied};
+use crate::error::{AppError, Denied, FieldLabel, FieldPlace, TreeRule};
 
 /// An error as Frappe would have raised it.
 #[derive(Clone, Debug, PartialEq)]
@@ -165,10 +165,7 @@ impl From<&AppError> for Exception {
                 let names: Vec<&str> = fields.iter().map(|field| field.fieldname.as_str()).collect();
                 Exception {
                     text: Some(format!("[{doctype}, {}]: {}", escape(name), names.join(", "))),
-                    messages: fields
-                        .iter()
-                        .map(|field| Message::told(format!("Error: Value missing for {doctype}: {}", field.label)))
-                        .collect(),
+                    messages: fields.iter().map(|field| Message::told(missing(doctype, field))).collect(),
                     ..exception(StatusCode::EXPECTATION_FAILED, "MandatoryError", "Missing Fields")
                 }
             }
@@ -184,10 +181,13 @@ impl From<&AppError> for Exception {
                 }
             }
             AppError::NotUnique { label } => validation("UniqueValidationError", format!("{label} must be unique")),
-            AppError::NotAnOption { label, value, options } => {
+            AppError::NotAnOption { label, value, options, row } => {
                 let options = options.iter().map(|option| format!("\"{option}\"")).collect::<Vec<_>>().join(", ");
-                // Frappe's text begins with the (empty) row number and a space.
-                validation("ValidationError", format!(" {label} cannot be \"{}\". It should be one of {options}", escape(value)))
+                // Frappe's text begins with the (often empty) row number and a space.
+                validation(
+                    "ValidationError",
+                    format!("{} {label} cannot be \"{}\". It should be one of {options}", row_number(*row), escape(value)),
+                )
             }
             AppError::Stale { sent, stored } => validation(
                 "TimestampMismatchError",
@@ -204,6 +204,29 @@ impl From<&AppError> for Exception {
                 format!("Cannot delete or cancel because {doctype} {} is linked with {by_doctype} {}", escape(name), escape(by_name)),
             ),
             AppError::SetOnce { label } => validation("CannotChangeConstantError", format!("Value cannot be changed for {label}")),
+            AppError::DocstatusTransition { from, to } => {
+                validation("DocstatusTransitionError", format!("Cannot change docstatus from {from} to {to}"))
+            }
+            AppError::AfterSubmit { label, row, from, to } => {
+                let text = format!(
+                    "{} Not allowed to change <strong>{label}</strong> after submission from <strong>{}</strong> to <strong>{}</strong>",
+                    row_number(*row),
+                    escape(from),
+                    escape(to)
+                );
+                validation("UpdateAfterSubmitError", text)
+            }
+            AppError::CancelledLink { label, value } => {
+                validation("CancelledLinkError", format!("Cannot link cancelled document: {label}: {}", escape(value)))
+            }
+            AppError::Tree { rule, text } => {
+                let exc_type = match rule {
+                    TreeRule::Recursion => "NestedSetRecursionError",
+                    TreeRule::ChildrenExist => "NestedSetChildExistsError",
+                    TreeRule::InvalidMerge => "NestedSetInvalidMergeError",
+                };
+                validation(exc_type, escape(text))
+            }
             AppError::InvalidName(text) => thrown(StatusCode::CONFLICT, "NameError", "Invalid Name", escape(text)),
             AppError::Unavailable { retry_after, .. } => Exception {
                 retry_after: Some(*retry_after),
@@ -221,6 +244,20 @@ impl From<&AppError> for Exception {
             },
         }
     }
+}
+
+/// What Frappe says of one required field without a value.
+fn missing(doctype: &str, field: &FieldLabel) -> String {
+    let label = &field.label;
+    match &field.place {
+        FieldPlace::Document => format!("Error: Value missing for {doctype}: {label}"),
+        FieldPlace::Table => format!("Error: Data missing in table: {label}"),
+        FieldPlace::Row { doctype, number } => format!("Error: <strong>{doctype}</strong> Row #{number}: Value missing for: {label}"),
+    }
+}
+
+fn row_number(row: Option<usize>) -> String {
+    row.map_or_else(String::new, |number| format!("Row #{number}:"))
 }
 
 fn denied_exception(denied: &Denied) -> Exception {

@@ -73,6 +73,10 @@ pub fn error_response(error: &AppError, frappe_status: StatusCode) -> HttpRespon
         | AppError::TooLong { .. }
         | AppError::LinkExists { .. }
         | AppError::SetOnce { .. }
+        | AppError::DocstatusTransition { .. }
+        | AppError::AfterSubmit { .. }
+        | AppError::CancelledLink { .. }
+        | AppError::Tree { .. }
         | AppError::InvalidName(_) => (StatusCode::BAD_REQUEST, "invalid_request", None),
         AppError::Unavailable { .. } | AppError::QueryTimeout => (frappe_status, "temporarily_unavailable", None),
         AppError::Internal(_) => (frappe_status, "server_error", None),

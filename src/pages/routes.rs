@@ -168,6 +168,10 @@ fn failure(state: &State, error: &AppError) -> HttpResponse {
         | AppError::TooLong { .. }
         | AppError::LinkExists { .. }
         | AppError::SetOnce { .. }
+        | AppError::DocstatusTransition { .. }
+        | AppError::AfterSubmit { .. }
+        | AppError::CancelledLink { .. }
+        | AppError::Tree { .. }
         | AppError::InvalidName(_)
         | AppError::QueryTimeout
         | AppError::Internal(_) => error_page(

@@ -14,9 +14,12 @@ mod list;
 mod naming;
 mod permissions;
 mod read;
+mod secrets;
+mod single;
 pub mod system;
 #[cfg(test)]
 mod tests;
+mod values;
 mod write;
 
 use serde_json::{Map, Value};
@@ -27,9 +30,12 @@ use crate::store;
 
 pub use gather::{Gathered, Needs, needs};
 pub use list::{ListParams, count, list};
+pub use naming::SentName;
 pub use permissions::{Action, permit};
 pub use read::read;
-pub use write::{create, delete, update};
+pub use secrets::{open_secret, password};
+pub use single::single_value;
+pub use write::{create, create_many, create_named, delete, update};
 
 /// Makes or extends the table of every doctype that has one of its own. Changes nothing when run again.
 ///

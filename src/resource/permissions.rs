@@ -19,13 +19,16 @@ pub enum Action {
     Create,
     Write,
     Delete,
+    Submit,
+    Cancel,
+    Amend,
 }
 
 impl Action {
     fn access(self) -> Access {
         match self {
             Self::Read => Access::Read,
-            Self::Create | Self::Write | Self::Delete => Access::Write,
+            Self::Create | Self::Write | Self::Delete | Self::Submit | Self::Cancel | Self::Amend => Access::Write,
         }
     }
 
@@ -35,6 +38,9 @@ impl Action {
             Self::Create => row.create,
             Self::Write => row.write,
             Self::Delete => row.delete,
+            Self::Submit => row.submit,
+            Self::Cancel => row.cancel,
+            Self::Amend => row.amend,
         }
     }
 }
@@ -130,7 +136,7 @@ pub(super) fn may_use(caller: &Caller, doctype: &DocType, field: &Field, action:
         || doctype.permissions.iter().any(|row| {
             let given = match action {
                 Action::Read => row.read,
-                Action::Create | Action::Write | Action::Delete => row.write,
+                Action::Create | Action::Write | Action::Delete | Action::Submit | Action::Cancel | Action::Amend => row.write,
             };
             row.permlevel == field.permlevel && given && caller.has_role(&row.role)
         })

@@ -3,13 +3,19 @@
 use serde_json::{Map, Value};
 
 use super::permissions::{self, Action};
-use super::system;
+use super::{single, system};
 use crate::auth::Caller;
 use crate::cx::Cx;
+use crate::doctype::filter::shorten;
+use crate::doctype::validate::read_name;
 use crate::doctype::{DocType, Field, Filter, SortKey};
 use crate::error::AppError;
 use crate::store::StoreError;
+use crate::store::document_secrets;
 use crate::store::documents::{self, Selection};
+
+/// Most letters that are shown for a secret.
+const MAX_STARS: usize = 100;
 
 /// A document with all its fields, nulls included, then `doctype`, then its child tables.
 ///
@@ -20,12 +26,15 @@ pub fn read(cx: &mut Cx, caller: &Caller, doctype: &str, name: &str) -> Result<M
     let name = system::canonical_name(&doctype, name);
     let mut document = find(cx, &doctype, &name, false)?;
     permissions::require_document(caller, &doctype, Action::Read, &document)?;
-    hide(caller, &doctype, &mut document);
-    finish(cx, caller, &doctype, &name, &mut document)?;
+    complete(cx, &doctype, &name, &mut document)?;
+    hide(cx, caller, &doctype, &mut document);
     Ok(document)
 }
 
 /// A document's own fields, whoever asks. `lock` keeps others from changing it until the transaction ends.
+///
+/// # Errors
+/// [`AppError::NotFound`].
 pub(super) fn find(cx: &mut Cx, doctype: &DocType, name: &str, lock: bool) -> Result<Map<String, Value>, AppError> {
     let fields: Vec<(&str, &str)> = doctype.columns().map(|(field, _)| (field.fieldname.as_str(), field.fieldname.as_str())).collect();
     // Postgres cannot take a text with NUL, and no document has such a name.
@@ -34,15 +43,21 @@ pub(super) fn find(cx: &mut Cx, doctype: &DocType, name: &str, lock: bool) -> Re
     } else {
         documents::find_document(cx.conn, doctype, &fields, name, cx.env.config.site.time_zone, lock)?
     };
-    let text = found.ok_or_else(|| AppError::not_found(&doctype.name, crate::doctype::filter::shorten(&name.replace('\0', ""))))?;
-    parse(&text)
+    match found {
+        Some(text) if doctype.is_single => Ok(single::shown(parse(&text)?)),
+        Some(text) => parse(&text),
+        None if doctype.is_single && name == doctype.name => single::unsaved(cx, doctype),
+        None => Err(AppError::not_found(&doctype.name, shorten(&name.replace('\0', "")))),
+    }
 }
 
-/// A document as the caller may see it after writing it.
-pub(super) fn show(cx: &mut Cx, caller: &Caller, doctype: &DocType, name: &str) -> Result<Map<String, Value>, AppError> {
-    let mut document = find(cx, doctype, name, false)?;
-    hide(caller, doctype, &mut document);
-    finish(cx, caller, doctype, name, &mut document)?;
+/// A document with everything that belongs to it, whoever asks.
+///
+/// # Errors
+/// As [`find`].
+pub(super) fn whole(cx: &mut Cx, doctype: &DocType, name: &str, lock: bool) -> Result<Map<String, Value>, AppError> {
+    let mut document = find(cx, doctype, name, lock)?;
+    complete(cx, doctype, name, &mut document)?;
     Ok(document)
 }
 
@@ -50,23 +65,40 @@ fn parse(text: &str) -> Result<Map<String, Value>, AppError> {
     serde_json::from_str(text).map_err(|error| StoreError::corrupt(error).into())
 }
 
-/// Leaves out the fields of levels that the caller lacks.
-fn hide(caller: &Caller, doctype: &DocType, document: &mut Map<String, Value>) {
-    for field in doctype.fields.iter().filter(|field| !permissions::may_use(caller, doctype, field, Action::Read)) {
-        document.shift_remove(&field.fieldname);
+/// Leaves out the fields of levels that the caller lacks, in the rows too: their levels are those of the parent's permissions.
+pub(super) fn hide(cx: &Cx, caller: &Caller, doctype: &DocType, document: &mut Map<String, Value>) {
+    let registry = cx.env.doctypes();
+    for field in &doctype.fields {
+        if !permissions::may_use(caller, doctype, field, Action::Read) {
+            document.shift_remove(&field.fieldname);
+            continue;
+        }
+        let Some(child) = registry.get(&field.options).filter(|_| field.is_table()) else { continue };
+        let hidden: Vec<&str> = child
+            .fields
+            .iter()
+            .filter(|field| !permissions::may_use(caller, doctype, field, Action::Read))
+            .map(|field| field.fieldname.as_str())
+            .collect();
+        let rows = document.get_mut(&field.fieldname).and_then(Value::as_array_mut).filter(|_| !hidden.is_empty());
+        for row in rows.into_iter().flatten().filter_map(Value::as_object_mut) {
+            row.retain(|key, _| !hidden.contains(&key.as_str()));
+        }
     }
 }
 
-/// Adds the doctype and the child tables.
-fn finish(cx: &mut Cx, caller: &Caller, doctype: &DocType, name: &str, document: &mut Map<String, Value>) -> Result<(), AppError> {
+/// Adds the doctype, stars for secrets, and the child tables.
+fn complete(cx: &mut Cx, doctype: &DocType, name: &str, document: &mut Map<String, Value>) -> Result<(), AppError> {
     document.insert("doctype".into(), Value::String(doctype.name.clone()));
-    for table in doctype.tables().filter(|table| permissions::may_use(caller, doctype, table, Action::Read)) {
+    show_secrets(cx, doctype, &mut [document])?;
+    for table in doctype.tables() {
         let rows = list_rows(cx, doctype, table, name)?;
         document.insert(table.fieldname.clone(), Value::Array(rows));
     }
     Ok(())
 }
 
+/// The rows of one table field.
 fn list_rows(cx: &mut Cx, doctype: &DocType, table: &Field, name: &str) -> Result<Vec<Value>, AppError> {
     let registry = cx.env.doctypes();
     let child = registry.get(&table.options).ok_or_else(|| AppError::internal(format!("no child doctype {}", table.options)))?;
@@ -79,12 +111,40 @@ fn list_rows(cx: &mut Cx, doctype: &DocType, table: &Field, name: &str) -> Resul
     let order = [SortKey { fieldname: "idx".into(), descending: false }];
     let zone = cx.env.config.site.time_zone;
     let selection = Selection { doctype: child, fields: &fields, filter: &filter, order: &order, start: 0, limit: None, zone };
-    documents::list_documents(cx.conn, &selection)?
-        .iter()
-        .map(|row| {
-            let mut row = parse(row)?;
-            row.insert("doctype".into(), Value::String(child.name.clone()));
-            Ok(Value::Object(row))
-        })
-        .collect()
+    let found = documents::list_documents(cx.conn, &selection)?;
+    let mut rows = found.iter().map(|row| parse(row)).collect::<Result<Vec<_>, _>>()?;
+    for row in &mut rows {
+        row.insert("doctype".into(), Value::String(child.name.clone()));
+    }
+    show_secrets(cx, child, &mut rows.iter_mut().collect::<Vec<_>>())?;
+    Ok(rows.into_iter().map(Value::Object).collect())
+}
+
+/// Shows as many stars as each secret has letters, where the definition has the field.
+fn show_secrets(cx: &mut Cx, doctype: &DocType, documents: &mut [&mut Map<String, Value>]) -> Result<(), AppError> {
+    if doctype.rows == crate::doctype::Rows::Typed || doctype.secrets().next().is_none() || documents.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = documents.iter().map(|document| read_name(document).unwrap_or_default()).collect();
+    let lengths = document_secrets::list_lengths(cx.conn, &doctype.name, &names.iter().map(String::as_str).collect::<Vec<_>>())?;
+    for (document, name) in documents.iter_mut().zip(&names) {
+        for field in doctype.secrets() {
+            let length =
+                lengths.iter().find(|(of, fieldname, _)| of == name && *fieldname == field.fieldname).map(|(_, _, length)| *length);
+            let stars = length.map_or(Value::Null, |length| "*".repeat(usize::try_from(length).unwrap_or(0).min(MAX_STARS)).into());
+            place(doctype, document, field.fieldname.clone(), stars);
+        }
+    }
+    Ok(())
+}
+
+/// Puts a field where the definition has it.
+pub(super) fn place(doctype: &DocType, document: &mut Map<String, Value>, key: String, value: Value) {
+    let place = |fieldname: &str| doctype.fields.iter().position(|field| field.fieldname == fieldname);
+    document.shift_remove(&key);
+    let own = place(&key);
+    // What follows a document's own fields.
+    let follows = |other: &str| place(other).is_none() && matches!(other, "doctype" | "parent" | "parentfield" | "parenttype");
+    let at = document.keys().position(|other| follows(other) || place(other) > own).unwrap_or(document.len());
+    document.shift_insert(at, key, value);
 }

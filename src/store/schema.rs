@@ -317,6 +317,24 @@ diesel::table! {
 }
 
 diesel::table! {
+    document_series (doctype, prefix) {
+        doctype -> Text,
+        prefix -> Text,
+        current -> BigInt,
+    }
+}
+
+diesel::table! {
+    document_secrets (doctype, name, fieldname) {
+        doctype -> Text,
+        name -> Text,
+        fieldname -> Text,
+        sealed -> Text,
+        length -> BigInt,
+    }
+}
+
+diesel::table! {
     installation (name) {
         name -> Text,
         value -> Text,
@@ -348,5 +366,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     credential_epochs,
     audit_log,
     doctypes,
+    document_series,
+    document_secrets,
     installation,
 );

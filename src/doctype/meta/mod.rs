@@ -320,6 +320,12 @@ impl DocType {
     pub fn has_numbers_for_names(&self) -> bool {
         self.naming == Naming::AutoIncrement
     }
+
+    /// The number that a name is where names are integers; `None` for any other text.
+    pub fn number_of_name(&self, name: &str) -> Option<i64> {
+        // Another spelling of the number is not the name.
+        name.parse::<i64>().ok().filter(|number| self.has_numbers_for_names() && number.to_string() == name)
+    }
 }
 
 fn exact<'a>(fields: &'a [Field], fieldname: &str) -> Option<&'a Field> {

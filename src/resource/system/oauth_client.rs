@@ -85,7 +85,8 @@ fn allowed_roles(values: &Values) -> Option<Vec<String>> {
 
 /// Applies the fields that are part of a change.
 fn change(client: &mut Client, values: &Values) -> Result<(), AppError> {
-    let not_an_option = |label: &str, value: &str| AppError::NotAnOption { label: label.into(), value: value.into(), options: Vec::new() };
+    let not_an_option =
+        |label: &str, value: &str| AppError::NotAnOption { label: label.into(), value: value.into(), options: Vec::new(), row: None };
     for (fieldname, value) in values.iter() {
         let text = value.as_text().map(str::trim).filter(|text| !text.is_empty());
         let check = values.check(fieldname).unwrap_or(false);

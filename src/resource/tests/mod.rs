@@ -1,6 +1,7 @@
 //! The flows against real databases: every test runs on each kind that is there.
 
 mod user_documents;
+mod writes;
 
 use std::sync::Arc;
 
@@ -53,7 +54,9 @@ impl House {
                 let mut config = Config::for_tests("sqlite://unused.db");
                 config.site.time_zone = zone;
                 let mut registry = Registry::builtin();
-                registry.insert("thing.json", DocType::parse("thing.json", THING, Origin::Site).expect("valid")).expect("new");
+                for definition in std::iter::once(&THING).chain(writes::DEFINITIONS) {
+                    registry.insert("thing.json", DocType::parse("thing.json", definition, Origin::Site).expect("valid")).expect("new");
+                }
                 let url = PublicUrl::parse("http://127.0.0.1:8000", false).expect("valid");
                 let env = Arc::new(Env::new(config, url, SealKey::generate(), Clock::System, registry, database.db.epochs()));
                 let house = Self { database, env };
@@ -273,7 +276,8 @@ fn an_update_changes_what_was_sent_and_is_stopped_by_an_older_modified() {
         assert_eq!(stale, Err(AppError::Stale { sent: before["modified"].as_str().expect("a time").into(), stored }));
         assert!(house.update(&alice, "ToDo", &name, json!({"status": "Open", "modified": after["modified"]})).is_ok());
         assert!(house.update(&alice, "ToDo", &name, json!({"modified": "yesterday"})).is_err());
-        assert!(matches!(house.update(&alice, "ToDo", &name, json!({"docstatus": 1})), Err(AppError::Unsupported(_))));
+        let submitted = house.update(&alice, "ToDo", &name, json!({"docstatus": 1}));
+        assert_eq!(submitted, Err(AppError::NotPermitted(Denied::Because("Document Type is not submittable".into()))));
         assert_eq!(house.update(&alice, "ToDo", &name, json!({"name": "other"})), Err(AppError::not_found("ToDo", "other")));
         assert_eq!(house.update(&alice, "ToDo", "nosuch", json!({})), Err(AppError::not_found("ToDo", "nosuch")));
         assert!(matches!(house.update(&alice, "ToDo", &name, json!({"description": ""})), Err(AppError::Mandatory { .. })));

@@ -60,7 +60,7 @@ fn a_user_is_made_with_password_roles_and_a_derived_type() {
         let taken = house.create(&manager, "User", json!({"email": "c@example.com", "first_name": "C", "username": "carol"}));
         assert_eq!(taken, Err(AppError::NotUnique { label: "Username".into() }));
         let unknown = house.create(&manager, "User", json!({"email": "d@example.com", "first_name": "D", "roles": [{"role": "Nope"}]}));
-        assert_eq!(unknown, Err(AppError::LinkNotFound { label: "Role".into(), value: "Nope".into() }));
+        assert_eq!(unknown, Err(AppError::LinkNotFound { label: "Row #1: Role".into(), value: "Nope".into() }));
         assert!(matches!(
             house.create(&manager, "User", json!({"first_name": "D"})),
             Err(AppError::Validation(_) | AppError::Mandatory { .. })

@@ -5,6 +5,7 @@
 //! as the text of a JSON object that the database put together.
 
 mod filter;
+mod linked;
 mod links;
 mod select;
 mod write;
@@ -13,7 +14,21 @@ use super::dialect;
 use super::document_sources::{expression, table};
 use super::statement::Statement;
 use super::{Conn, StoreError, ddl};
+use crate::doctype::{DocType, FieldValue, Kind};
 
-pub use links::{LinkColumn, find_link};
-pub use select::{Selection, count_documents, find_document, list_documents, list_existing};
-pub use write::{Taken, delete_document, find_taken, insert_document, update_document};
+pub use linked::list_linked;
+pub use links::{LinkColumn, Linking, find_link};
+pub use select::{Selection, count_documents, find_document, list_documents};
+pub use write::{
+    Stamp, Taken, delete_document, delete_documents, delete_where, find_taken, insert_document, insert_documents, insert_if_missing,
+    touch_rows, update_document, update_where,
+};
+
+/// Binds a name as the type that names of the doctype have. A text that is no number names nothing where they are numbers.
+fn push_name(statement: &mut Statement, doctype: &DocType, name: &str) {
+    if doctype.has_numbers_for_names() {
+        statement.bind(Kind::Int, &doctype.number_of_name(name).map_or(FieldValue::Null, FieldValue::Int));
+    } else {
+        statement.text(name);
+    }
+}

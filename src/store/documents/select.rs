@@ -3,7 +3,7 @@
 use chrono_tz::Tz;
 
 use super::filter::{collation, may_be_missing, push_where};
-use super::{Conn, Statement, StoreError, dialect, expression, table};
+use super::{Conn, Statement, StoreError, dialect, expression, push_name, table};
 use crate::doctype::{DocType, Filter, SortKey};
 
 /// What a list is made of.
@@ -66,7 +66,8 @@ pub fn find_document(
 ) -> Result<Option<String>, StoreError> {
     let mut statement = Statement::default();
     let end = push_select(&mut statement, conn, doctype, fields, zone);
-    statement.sql(" WHERE ").sql(&expression(conn, doctype, "name")).sql(" = ").text(name);
+    statement.sql(" WHERE ").sql(&expression(conn, doctype, "name")).sql(" = ");
+    push_name(&mut statement, doctype, name);
     if lock {
         statement.sql(dialect::locked(conn));
     }
@@ -74,26 +75,8 @@ pub fn find_document(
     Ok(statement.load(conn)?.into_iter().next())
 }
 
-/// Those of `names` that are documents of the doctype.
-///
-/// # Errors
-/// [`StoreError`] from the database.
-pub fn list_existing(conn: &mut Conn, doctype: &DocType, names: &[&str]) -> Result<Vec<String>, StoreError> {
-    if names.is_empty() {
-        return Ok(Vec::new());
-    }
-    let name = expression(conn, doctype, "name");
-    let mut statement = Statement::default();
-    statement.sql("SELECT ").sql(&name).sql(" FROM ").sql(&table(doctype)).sql(" AS d WHERE ").sql(&name).sql(" IN (");
-    for (index, wanted) in names.iter().enumerate() {
-        statement.sql(if index == 0 { "" } else { ", " }).text(wanted);
-    }
-    statement.sql(")");
-    statement.load(conn)
-}
-
 /// `SELECT … FROM table AS d`; returns what goes at the very end.
-fn push_select(statement: &mut Statement, conn: &Conn, doctype: &DocType, fields: &[(&str, &str)], zone: Tz) -> &'static str {
+pub(super) fn push_select(statement: &mut Statement, conn: &Conn, doctype: &DocType, fields: &[(&str, &str)], zone: Tz) -> &'static str {
     let columns: Vec<(&str, String)> = fields
         .iter()
         .filter_map(|(key, fieldname)| {

@@ -1,8 +1,13 @@
 //! Inserting, changing and deleting rows of a doctype's own table.
 
-use super::{Conn, Statement, StoreError, ddl, table};
+use super::{Conn, Statement, StoreError, ddl, push_name, table};
 use crate::doctype::{DocType, Field, FieldValue, Kind, Rows, Values};
 use crate::domain::Instant;
+
+/// Most values bound in one statement; SQLite takes 32,766.
+const BINDS_AT_ONCE: usize = 30_000;
+/// Most names in one list.
+const NAMES_AT_ONCE: usize = 500;
 
 /// A unique value that another document has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,67 +16,156 @@ pub enum Taken {
     Field(String),
 }
 
-/// Inserts a document into its doctype's own table.
+/// Who writes, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp<'a> {
+    pub user: &'a str,
+    pub at: Instant,
+}
+
+/// Inserts a document into its doctype's own table. `docstatus` and `idx`, and where a row belongs,
+/// are among the values; who made it and when is the stamp.
 ///
 /// # Errors
 /// [`StoreError::Unique`] when the name or a unique field is taken; see [`find_taken`].
-pub fn insert_document(conn: &mut Conn, doctype: &DocType, name: &str, user: &str, at: Instant, values: &Values) -> Result<(), StoreError> {
-    let text = |text: &str| FieldValue::Text(text.to_owned());
-    let now = FieldValue::Datetime(at.naive_utc());
-    let mut columns: Vec<(&str, Kind, FieldValue)> = Vec::with_capacity(doctype.fields.len() + 7);
-    for (field, kind) in doctype.columns() {
-        let value = match field.fieldname.as_str() {
-            "name" => text(name),
-            "owner" | "modified_by" => text(user),
-            "creation" | "modified" => now.clone(),
-            "docstatus" | "idx" => FieldValue::Int(0),
-            fieldname => match values.get(fieldname) {
-                Some(value) => value.clone(),
-                None => empty(field, kind),
-            },
-        };
-        columns.push((&field.fieldname, kind, value));
+pub fn insert_document(conn: &mut Conn, doctype: &DocType, name: &str, stamp: Stamp<'_>, values: &Values) -> Result<(), StoreError> {
+    insert_documents(conn, doctype, stamp, &[(name, values)])
+}
+
+/// Inserts many documents, as many at once as a statement holds.
+///
+/// # Errors
+/// As [`insert_document`].
+pub fn insert_documents(conn: &mut Conn, doctype: &DocType, stamp: Stamp<'_>, rows: &[(&str, &Values)]) -> Result<(), StoreError> {
+    insert(conn, doctype, stamp, rows, "")
+}
+
+/// Inserts a document unless there is one of that name.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn insert_if_missing(conn: &mut Conn, doctype: &DocType, name: &str, stamp: Stamp<'_>, values: &Values) -> Result<(), StoreError> {
+    insert(conn, doctype, stamp, &[(name, values)], " ON CONFLICT (\"name\") DO NOTHING")
+}
+
+fn insert(conn: &mut Conn, doctype: &DocType, stamp: Stamp<'_>, rows: &[(&str, &Values)], conflict: &str) -> Result<(), StoreError> {
+    let columns: Vec<(&Field, Kind)> = doctype.columns().collect();
+    for rows in rows.chunks(BINDS_AT_ONCE / columns.len().max(1)) {
+        let mut statement = Statement::default();
+        statement.sql("INSERT INTO ").sql(&own_table(doctype)?).sql(" (");
+        for (index, (field, _)) in columns.iter().enumerate() {
+            statement.sql(if index == 0 { "" } else { ", " }).sql(&format!("\"{}\"", field.fieldname));
+        }
+        statement.sql(") VALUES ");
+        for (index, (name, values)) in rows.iter().enumerate() {
+            statement.sql(if index == 0 { "(" } else { ", (" });
+            for (index, (field, kind)) in columns.iter().enumerate() {
+                statement.sql(if index == 0 { "" } else { ", " });
+                push_column(&mut statement, doctype, field, *kind, name, stamp, values);
+            }
+            statement.sql(")");
+        }
+        statement.sql(conflict);
+        statement.execute(conn)?;
     }
-    let mut statement = Statement::default();
-    statement.sql("INSERT INTO ").sql(&own_table(doctype)?).sql(" (");
-    for (index, (column, _, _)) in columns.iter().enumerate() {
-        statement.sql(if index == 0 { "" } else { ", " }).sql(&format!("\"{column}\""));
-    }
-    statement.sql(") VALUES (");
-    for (index, (_, kind, value)) in columns.iter().enumerate() {
-        statement.sql(if index == 0 { "" } else { ", " }).bind(*kind, value);
-    }
-    statement.sql(")");
-    statement.execute(conn)?;
     Ok(())
 }
 
+fn push_column(statement: &mut Statement, doctype: &DocType, field: &Field, kind: Kind, name: &str, stamp: Stamp<'_>, values: &Values) {
+    match field.fieldname.as_str() {
+        "name" => push_name(statement, doctype, name),
+        "owner" | "modified_by" => {
+            statement.text(stamp.user);
+        }
+        "creation" | "modified" => {
+            statement.bind(kind, &FieldValue::Datetime(stamp.at.naive_utc()));
+        }
+        fieldname => {
+            statement.bind(kind, &stored(field, kind, values.get(fieldname).unwrap_or(&FieldValue::Null)));
+        }
+    }
+}
+
 /// Columns of numbers are never NULL, as in Frappe.
-fn empty(field: &Field, kind: Kind) -> FieldValue {
-    if field.fieldtype.may_be_missing() { FieldValue::Null } else { FieldValue::missing(kind) }
+fn stored(field: &Field, kind: Kind, value: &FieldValue) -> FieldValue {
+    if *value == FieldValue::Null && !field.fieldtype.may_be_missing() { FieldValue::missing(kind) } else { value.clone() }
 }
 
 /// Changes the given fields of a document in its doctype's own table; false when it is not there.
 ///
 /// # Errors
 /// [`StoreError::Unique`] when a unique field is taken; see [`find_taken`].
-pub fn update_document(
+pub fn update_document(conn: &mut Conn, doctype: &DocType, name: &str, stamp: Stamp<'_>, values: &Values) -> Result<bool, StoreError> {
+    let mut statement = Statement::default();
+    statement.sql("UPDATE ").sql(&own_table(doctype)?).sql(" SET \"modified_by\" = ").text(stamp.user).sql(", \"modified\" = ");
+    statement.bind(Kind::Datetime, &FieldValue::Datetime(stamp.at.naive_utc()));
+    for (fieldname, value) in values.iter() {
+        let Some((field, kind)) = doctype.column(fieldname) else { continue };
+        statement.sql(&format!(", \"{fieldname}\" = ")).bind(kind, &stored(field, kind, value));
+    }
+    statement.sql(" WHERE \"name\" = ");
+    push_name(&mut statement, doctype, name);
+    Ok(statement.execute(conn)? > 0)
+}
+
+/// Changes texts (`None` empties them) of every document that has these texts in these fields,
+/// without touching its `modified`. Returns how many.
+///
+/// # Errors
+/// [`StoreError::Unique`] when a unique field is taken.
+pub fn update_where(
     conn: &mut Conn,
     doctype: &DocType,
-    name: &str,
-    user: &str,
-    at: Instant,
-    values: &Values,
-) -> Result<bool, StoreError> {
+    set: &[(&str, Option<&str>)],
+    filter: &[(&str, &str)],
+) -> Result<usize, StoreError> {
     let mut statement = Statement::default();
-    statement.sql("UPDATE ").sql(&own_table(doctype)?).sql(" SET \"modified_by\" = ").text(user).sql(", \"modified\" = ");
-    statement.bind(Kind::Datetime, &FieldValue::Datetime(at.naive_utc()));
-    for (fieldname, value) in values.iter() {
-        let Some((_, kind)) = doctype.column(fieldname) else { continue };
-        statement.sql(&format!(", \"{fieldname}\" = ")).bind(kind, value);
+    statement.sql("UPDATE ").sql(&own_table(doctype)?).sql(" SET ");
+    for (index, (fieldname, text)) in set.iter().enumerate() {
+        let text = text.map_or(FieldValue::Null, |text| FieldValue::Text(text.to_owned()));
+        statement.sql(if index == 0 { "" } else { ", " }).sql(&format!("\"{fieldname}\" = "));
+        statement.bind(Kind::Text { limit: None }, &text);
     }
-    statement.sql(" WHERE \"name\" = ").text(name);
-    Ok(statement.execute(conn)? > 0)
+    statement.sql(" WHERE ");
+    push_texts(&mut statement, doctype, filter, " AND ");
+    statement.execute(conn)
+}
+
+/// Deletes every document that has these texts in these fields. Returns how many.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn delete_where(conn: &mut Conn, doctype: &DocType, filter: &[(&str, &str)]) -> Result<usize, StoreError> {
+    let mut statement = Statement::default();
+    statement.sql("DELETE FROM ").sql(&own_table(doctype)?).sql(" WHERE ");
+    push_texts(&mut statement, doctype, filter, " AND ");
+    statement.execute(conn)
+}
+
+fn push_texts(statement: &mut Statement, doctype: &DocType, texts: &[(&str, &str)], between: &str) {
+    for (index, (fieldname, text)) in texts.iter().enumerate() {
+        statement.sql(if index == 0 { "" } else { between }).sql(&format!("\"{fieldname}\" = "));
+        match *fieldname {
+            "name" => push_name(statement, doctype, text),
+            _ => {
+                statement.text(text);
+            }
+        }
+    }
+}
+
+/// Stamps all rows of a parent in one child table, and gives them its `docstatus`.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn touch_rows(conn: &mut Conn, child: &DocType, place: &[(&str, &str)], stamp: Stamp<'_>, docstatus: i64) -> Result<(), StoreError> {
+    let mut statement = Statement::default();
+    statement.sql("UPDATE ").sql(&own_table(child)?).sql(" SET \"modified_by\" = ").text(stamp.user).sql(", \"modified\" = ");
+    statement.bind(Kind::Datetime, &FieldValue::Datetime(stamp.at.naive_utc()));
+    statement.sql(", \"docstatus\" = ").int(docstatus).sql(" WHERE ");
+    push_texts(&mut statement, child, place, " AND ");
+    statement.execute(conn)?;
+    Ok(())
 }
 
 /// Deletes a document from its doctype's own table; false when it is not there.
@@ -79,9 +173,26 @@ pub fn update_document(
 /// # Errors
 /// [`StoreError`] from the database.
 pub fn delete_document(conn: &mut Conn, doctype: &DocType, name: &str) -> Result<bool, StoreError> {
-    let mut statement = Statement::default();
-    statement.sql("DELETE FROM ").sql(&own_table(doctype)?).sql(" WHERE \"name\" = ").text(name);
-    Ok(statement.execute(conn)? > 0)
+    Ok(delete_documents(conn, doctype, &[name])? > 0)
+}
+
+/// Deletes these documents. Returns how many there were.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn delete_documents(conn: &mut Conn, doctype: &DocType, names: &[&str]) -> Result<usize, StoreError> {
+    let mut deleted = 0;
+    for names in names.chunks(NAMES_AT_ONCE) {
+        let mut statement = Statement::default();
+        statement.sql("DELETE FROM ").sql(&own_table(doctype)?).sql(" WHERE \"name\" IN (");
+        for (index, name) in names.iter().enumerate() {
+            statement.sql(if index == 0 { "" } else { ", " });
+            push_name(&mut statement, doctype, name);
+        }
+        statement.sql(")");
+        deleted += statement.execute(conn)?;
+    }
+    Ok(deleted)
 }
 
 /// Which value of an insert or update was already taken, if that is what failed.

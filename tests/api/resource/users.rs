@@ -116,7 +116,7 @@ async fn values_that_do_not_fit_are_refused(app: TestApp) {
     };
     for (changes, class, text) in [
         (json!({ "email": "nonsense" }), "ValidationError", "nonsense is not a valid Email Address"),
-        (json!({ "roles": [{ "role": "Nobody" }] }), "LinkValidationError", "Could not find Role: Nobody"),
+        (json!({ "roles": [{ "role": "Nobody" }] }), "LinkValidationError", "Could not find Row #1: Role: Nobody"),
         (json!({ "roles": [{ "role": "Administrator" }] }), "ValidationError", "Role Administrator cannot be given to a user"),
         (json!({ "roles": "System Manager" }), "DataError", "roles must be a list of objects"),
         (json!({ "login_after": 25 }), "ValidationError", "login_after must be an hour from 0 to 24"),

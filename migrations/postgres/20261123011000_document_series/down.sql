@@ -1,0 +1,2 @@
+DROP TABLE document_secrets;
+DROP TABLE document_series;
