@@ -7,6 +7,7 @@
 //!
 //! Knows nothing of HTTP: parameters come in as a JSON map, lists go out as JSON text.
 
+mod child;
 mod gather;
 pub mod hooks;
 mod links;
@@ -14,12 +15,15 @@ mod list;
 mod naming;
 mod permissions;
 mod read;
+mod rename;
 mod secrets;
 mod single;
 pub mod system;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod values;
+mod versions;
 mod write;
 
 use serde_json::{Map, Value};
@@ -28,11 +32,13 @@ use crate::cx::Cx;
 use crate::error::AppError;
 use crate::store;
 
+pub use child::insert_row;
 pub use gather::{Gathered, Needs, needs};
 pub use list::{ListParams, count, list};
 pub use naming::SentName;
 pub use permissions::{Action, permit};
 pub use read::read;
+pub use rename::rename;
 pub use secrets::{open_secret, password};
 pub use single::single_value;
 pub use write::{create, create_many, create_named, delete, update};

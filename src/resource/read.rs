@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::permissions::{self, Action};
-use super::{single, system};
+use super::{child, single, system};
 use crate::auth::Caller;
 use crate::cx::Cx;
 use crate::doctype::filter::shorten;
@@ -22,6 +22,9 @@ const MAX_STARS: usize = 100;
 /// # Errors
 /// As [`super::permit`]; [`AppError::NotFound`]; [`AppError::NotPermitted`] for someone else's document.
 pub fn read(cx: &mut Cx, caller: &Caller, doctype: &str, name: &str) -> Result<Map<String, Value>, AppError> {
+    if let Some(child) = child::find(cx, doctype) {
+        return child::read(cx, caller, &child, name);
+    }
     let doctype = permissions::permit(cx.env, caller, doctype, Some(name), Action::Read)?;
     let name = system::canonical_name(&doctype, name);
     let mut document = find(cx, &doctype, &name, false)?;

@@ -274,6 +274,18 @@ pub(super) fn lock_tables(conn: &mut Conn) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Waits until no other process moves documents of a tree, and keeps them from it until the
+/// transaction ends. SQLite's write transaction does so by itself.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub(super) fn lock_tree(conn: &mut Conn, doctype: &str) -> Result<(), StoreError> {
+    if let Conn::Postgres(postgres) = conn {
+        diesel::sql_query("SELECT pg_advisory_xact_lock(716591621, hashtext($1))").bind::<Text, _>(doctype).execute(postgres)?;
+    }
+    Ok(())
+}
+
 /// The names of a table's columns; none when there is no such table.
 ///
 /// # Errors

@@ -121,6 +121,16 @@ impl House {
         self.write(move |cx| super::delete(cx, &caller, doctype, &name))
     }
 
+    fn rename(&self, caller: &Caller, doctype: &'static str, old: &str, new: &str, merge: bool) -> Result<String, AppError> {
+        let (caller, old, new) = (caller.clone(), old.to_owned(), new.to_owned());
+        self.write(move |cx| super::rename(cx, &caller, doctype, &old, &new, merge))
+    }
+
+    fn insert_row(&self, caller: &Caller, doctype: &'static str, row: Value) -> Result<Value, AppError> {
+        let (caller, row) = (caller.clone(), object(row));
+        self.write(move |cx| super::insert_row(cx, &caller, doctype, row.clone(), &Gathered::default())).map(Value::Object)
+    }
+
     fn todo(&self, caller: &Caller, description: &str) -> String {
         let todo = self.create(caller, "ToDo", json!({"description": description})).expect("created");
         todo["name"].as_str().expect("a name").to_owned()

@@ -40,7 +40,7 @@ impl Step {
 }
 
 /// The state of a document as it is shown.
-pub(super) fn of(document: &Map<String, Value>) -> Docstatus {
+pub(in crate::resource) fn of(document: &Map<String, Value>) -> Docstatus {
     document.get("docstatus").and_then(Value::as_i64).and_then(Docstatus::from_number).unwrap_or(Docstatus::Draft)
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::auth::Caller;
 use crate::cx::Cx;
 use crate::doctype::validate::{self, read_name};
-use crate::doctype::{DocType, Field, FieldType, Registry, Values};
+use crate::doctype::{DocType, Field, FieldType, FieldValue, Registry, Values};
 use crate::domain::scope::Access;
 use crate::error::AppError;
 use crate::resource::links::Known;
@@ -128,7 +128,7 @@ fn collect(
         let Some(link) = doctype.field(&fetch.link).filter(is_link) else { continue };
         let Some(name) = values.text(&fetch.link) else { continue };
         let Some(target) = registry.get(&link.options).filter(|target| target.column(&fetch.source).is_some()) else { continue };
-        if fetch.if_empty && values.get(&field.fieldname).is_some_and(|value| !value.is_empty()) {
+        if fetch.if_empty && values.get(&field.fieldname).is_some_and(|value| !counts_as_empty(value)) {
             continue;
         }
         // Frappe: fetches again at every save, here: when the link or the field changes, because what the caller does
@@ -145,4 +145,9 @@ fn collect(
             fieldname: field.fieldname.clone(),
         });
     }
+}
+
+/// Frappe asks Python, to which 0 is nothing.
+fn counts_as_empty(value: &FieldValue) -> bool {
+    value.is_empty() || matches!(value, FieldValue::Int(0)) || *value == FieldValue::Float(0.0)
 }

@@ -21,7 +21,7 @@ use super::hooks::{Change, Written};
 use super::naming::SentName;
 use super::permissions::{self, Action};
 use super::system::{self, Created, Draft, SystemDoctype};
-use super::{Gathered, links, naming, read, single, values};
+use super::{Gathered, child, links, naming, read, single, tree, values, versions};
 use crate::auth::Caller;
 use crate::cx::Cx;
 use crate::doctype::filter::shorten;
@@ -32,6 +32,9 @@ use crate::error::{AppError, Docstatus};
 use crate::store::StoreError;
 use docstatus::Step;
 use store::Target;
+
+pub(super) use docstatus::of as docstatus_of;
+pub(super) use store::{delete as delete_rows, refusal};
 
 /// Creates a document and returns it as it is stored.
 ///
@@ -61,6 +64,7 @@ pub fn create_named(
 ) -> Result<Map<String, Value>, AppError> {
     let doctype = permissions::permit(cx.env, caller, doctype, None, Action::Create)?;
     let adapter = adapter(&doctype, "creating a document of")?;
+    tree::lock(cx, &doctype)?;
     if doctype.is_single {
         return Err(AppError::Validation(format!("{} is one document; change it instead of creating another", doctype.name)));
     }
@@ -137,8 +141,12 @@ pub fn update(
     body: Map<String, Value>,
     gathered: &Gathered,
 ) -> Result<Map<String, Value>, AppError> {
+    if let Some(child) = child::find(cx, doctype) {
+        return child::update(cx, caller, &child, name, body, gathered);
+    }
     let doctype = permissions::permit(cx.env, caller, doctype, Some(name), Action::Write)?;
     let adapter = adapter(&doctype, "changing a document of")?;
+    tree::lock(cx, &doctype)?;
     let name = system::canonical_name(&doctype, name);
     if doctype.is_single && name == doctype.name {
         single::ensure(cx, caller, &doctype)?;
@@ -207,8 +215,12 @@ fn finish(
     before: Option<(&Map<String, Value>, &Values)>,
 ) -> Result<Map<String, Value>, AppError> {
     let Target { caller, doctype, name, .. } = target;
+    tree::settle(cx, doctype, name, before.map(|(_, values)| values), values)?;
     let mut document = read::whole(cx, doctype, name, false)?;
     permissions::require_document(caller, doctype, action, &document)?;
+    if let Some((before, _)) = before {
+        versions::keep(cx, caller, doctype, name, before, &document)?;
+    }
     let env = cx.env;
     let hooks = env.hooks.of(&doctype.name);
     let written = Written { caller, doctype, name, values, before: before.map(|(_, values)| values) };
@@ -234,8 +246,12 @@ fn finish(
 /// # Errors
 /// As [`super::permit`]; [`AppError::NotFound`]; [`AppError::LinkExists`].
 pub fn delete(cx: &mut Cx, caller: &Caller, doctype: &str, name: &str) -> Result<(), AppError> {
+    if let Some(child) = child::find(cx, doctype) {
+        return child::delete(cx, caller, &child, name);
+    }
     let doctype = permissions::permit(cx.env, caller, doctype, Some(name), Action::Delete)?;
     let adapter = adapter(&doctype, "deleting a document of")?;
+    tree::lock(cx, &doctype)?;
     let name = system::canonical_name(&doctype, name);
     if doctype.is_single {
         return Err(AppError::Validation(format!("{} is one document and cannot be deleted", doctype.name)));
@@ -258,6 +274,7 @@ pub fn delete(cx: &mut Cx, caller: &Caller, doctype: &str, name: &str) -> Result
             adapter.delete(cx, caller, &name)?;
         }
         None => {
+            tree::remove(cx, &doctype, &name)?;
             links::require_unlinked(cx, &doctype, &name, &[], links::Linking::All)?;
             store::delete(cx, &doctype, &name, &values)?;
             naming::give_back(cx, &doctype, &name, &values)?;

@@ -74,7 +74,7 @@ pub(super) fn update(
 ///
 /// # Errors
 /// [`AppError`] from the database.
-pub(super) fn delete(cx: &mut Cx, doctype: &DocType, name: &str, document: &Values) -> Result<(), AppError> {
+pub(in crate::resource) fn delete(cx: &mut Cx, doctype: &DocType, name: &str, document: &Values) -> Result<(), AppError> {
     let registry = cx.env.doctypes();
     documents::delete_document(cx.conn, doctype, name)?;
     if doctype.secrets().next().is_some() {
@@ -156,7 +156,7 @@ pub(super) fn changes_for_adapter(target: Target<'_>, body: &Map<String, Value>,
 }
 
 /// Says which rule a failed insert or update broke.
-pub(super) fn refusal(doctype: &DocType, name: &str, error: StoreError) -> AppError {
+pub(in crate::resource) fn refusal(doctype: &DocType, name: &str, error: StoreError) -> AppError {
     match documents::find_taken(doctype, &error) {
         Some(Taken::Name) => AppError::Duplicate { doctype: doctype.name.clone(), name: name.to_owned() },
         Some(Taken::Field(fieldname)) => {

@@ -8,6 +8,7 @@ mod filter;
 mod linked;
 mod links;
 mod select;
+pub mod tree;
 mod write;
 
 use super::dialect;
