@@ -28,7 +28,7 @@ use crate::store;
 pub use gather::{Gathered, Needs, needs};
 pub use list::{ListParams, count, list};
 pub use permissions::{Action, permit};
-pub use read::read;
+pub use read::{read, require};
 pub use write::{create, delete, update};
 
 /// Makes or extends the table of every doctype that has one of its own. Changes nothing when run again.

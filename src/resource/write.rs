@@ -123,14 +123,14 @@ pub fn delete(cx: &mut Cx, caller: &Caller, doctype: &str, name: &str) -> Result
         Some(adapter) => {
             guard(adapter, None, caller)?;
             links::require_unlinked(cx, &doctype, &name, adapter.deleted_along())?;
-            adapter.delete(cx, caller, &name)
+            adapter.delete(cx, caller, &name)?;
         }
         None => {
             links::require_unlinked(cx, &doctype, &name, &[])?;
             documents::delete_document(cx.conn, &doctype, &name)?;
-            Ok(())
         }
     }
+    system::file::delete_attached(cx, &doctype.name, &name)
 }
 
 /// A `docstatus` other than 0 asks for a submit or a cancel; to leave it out silently would look like one.
