@@ -90,6 +90,14 @@ pub fn keep(cx: &mut Cx, caller: &Caller, mut wanted: Wanted, source: &Source<'_
     resource::read(cx, caller, "File", &name)
 }
 
+/// Removes a content that was placed for a row which was refused, unless another one names it.
+///
+/// # Errors
+/// Errors of the database and the disk.
+pub fn drop_content(cx: &mut Cx, hash: &ContentHash) -> Result<(), AppError> {
+    Ok(files::remove_unused(cx.conn, &cx.env.blobs, hash).map(drop)?)
+}
+
 /// Frappe: any field may be named; here: one that exists, because a misspelt one would look as if it had been set.
 fn is_attach_field(env: &Env, doctype: &str, field: &str) -> Result<bool, AppError> {
     let registry = env.doctypes();

@@ -18,6 +18,7 @@ use super::State;
 use super::body::BodyError;
 use super::extract::text;
 use super::params::Params;
+use crate::cx::Cx;
 use crate::error::AppError;
 use crate::files;
 use crate::store::blobs::{Content, Incoming};
@@ -31,7 +32,7 @@ const NEXT: Duration = Duration::from_secs(10);
 /// How long all of them may take; files come over slow lines.
 const WHOLE: Duration = Duration::from_secs(600);
 
-/// A file that arrived: on disk, under its lasting name.
+/// A file that arrived: on disk, to be kept or dropped.
 pub struct Received {
     /// As it was sent.
     pub file_name: String,
@@ -148,7 +149,7 @@ impl Reader {
             }
         }
         let incoming = write(incoming, piece.freeze()).await?;
-        Ok(settle(state, incoming).await?)
+        Ok(settle(incoming).await?)
     }
 }
 
@@ -160,25 +161,41 @@ async fn write(mut incoming: Incoming, piece: Bytes) -> Result<Incoming, AppErro
     .await
 }
 
-/// Syncs what was written and gives it its lasting name.
-async fn settle(state: &State, incoming: Incoming) -> Result<Content, AppError> {
-    let blobs = state.env.blobs.clone();
-    on_disk(move || {
-        let content = incoming.finish()?;
-        blobs.place(&content)?;
-        Ok(content)
-    })
-    .await
+async fn settle(incoming: Incoming) -> Result<Content, AppError> {
+    on_disk(move || Ok(incoming.finish()?)).await
 }
 
-/// Keeps bytes that came in another way than as a file of a form.
+/// Writes bytes that came in another way than as a file of a form.
 ///
 /// # Errors
 /// [`AppError::Unavailable`] when the disk is full.
-pub async fn keep_bytes(state: &State, bytes: Vec<u8>) -> Result<Content, AppError> {
+pub async fn write_bytes(state: &State, bytes: Vec<u8>) -> Result<Content, AppError> {
     let blobs = state.env.blobs.clone();
     let incoming = on_disk(move || Ok(blobs.receive()?)).await?;
-    settle(state, write(incoming, bytes.into()).await?).await
+    settle(write(incoming, bytes.into()).await?).await
+}
+
+/// Gives a content its lasting name and runs the flow that has a row name it. Refused, it goes again.
+///
+/// # Errors
+/// The flow's own, and [`AppError::Unavailable`].
+pub async fn keep<T: Send + 'static>(
+    state: &State,
+    content: Content,
+    mut flow: impl FnMut(&mut Cx, &Content) -> Result<T, AppError> + Send + 'static,
+) -> Result<T, AppError> {
+    let (blobs, hash) = (state.env.blobs.clone(), content.hash.clone());
+    let content = on_disk(move || {
+        blobs.place(&content)?;
+        Ok(content)
+    })
+    .await?;
+    let kept = state.write("keep file", move |cx| flow(cx, &content)).await;
+    if kept.is_err() {
+        // What this cannot do now the background does later.
+        let _ = state.write("drop a refused file", move |cx| files::drop_content(cx, &hash)).await;
+    }
+    kept
 }
 
 /// Runs what waits for the disk where nobody else waits for it.

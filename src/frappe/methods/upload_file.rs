@@ -52,13 +52,13 @@ pub fn attach_file(call: Call<'_>) -> Answer<'_> {
         if bytes.len() as u64 > max {
             return Err(AppError::Validation(format!("File size exceeded the maximum allowed size of {max} bytes")));
         }
-        let content = upload::keep_bytes(call.state, bytes).await?;
+        let content = upload::write_bytes(call.state, bytes).await?;
         Ok(Reply::message(keep(call.state, caller, wanted, content).await?))
     })
 }
 
 async fn keep(state: &State, caller: Caller, wanted: Wanted, content: Content) -> Result<Map<String, Value>, AppError> {
-    state.write("keep file", move |cx| files::keep(cx, &caller, wanted.clone(), &Source::Content(&content))).await
+    upload::keep(state, content, move |cx, content| files::keep(cx, &caller, wanted.clone(), &Source::Content(content))).await
 }
 
 /// What is not there is refused by name: ignored, it would keep something else than was meant.
