@@ -208,7 +208,7 @@ pub fn methods() -> impl Iterator<Item = MethodRow> {
 /// Every request comes in here and goes to its door.
 async fn entry(request: HttpRequest, payload: Payload, state: Data<State>) -> HttpResponse {
     let path = request.path();
-    if path.starts_with("/api/") || (path == "/" && is_command(&request)) {
+    if path.starts_with("/api/") || frappe::is_file_path(path) || (path == "/" && is_command(&request)) {
         return frappe::dispatch(&state, &request, payload).await;
     }
     let mut log = RequestLog::new(request.method().clone(), extract::client_address(&request, &state.env.config.server.trusted_proxies));

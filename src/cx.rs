@@ -17,6 +17,7 @@ use crate::limits::Limits;
 use crate::resource::hooks::{DocumentHooks, Hooks};
 use crate::secrets::SealKey;
 use crate::secrets::keys::SigningKey;
+use crate::store::blobs::Blobs;
 use crate::store::clients::ClientWithSecrets;
 use crate::store::epochs::{EVERYBODY, EpochCache, Epochs};
 use crate::store::{Conn, Effects};
@@ -48,6 +49,8 @@ pub struct Env {
     pub users: EpochCache<CallerUser>,
     /// Registered resources as of their last commit: all of them as one value, under the empty key.
     pub resources: EpochCache<Resources>,
+    /// The contents of uploaded files.
+    pub blobs: Blobs,
     doctypes: RwLock<Arc<Registry>>,
     signing: RwLock<Arc<Vec<SigningKey>>>,
 }
@@ -56,6 +59,7 @@ impl Env {
     /// Puts the environment together; doctypes and signing keys are loaded by `app`.
     pub fn new(config: Config, public_url: PublicUrl, seal: SealKey, clock: Clock, doctypes: Registry, epochs: &Arc<Epochs>) -> Self {
         let limits = Limits::new(&config.limits);
+        let blobs = Blobs::new(config.files.directory(&config.database.url));
         Self {
             config,
             public_url,
@@ -67,6 +71,7 @@ impl Env {
             clients: EpochCache::new(Arc::clone(epochs), 10_000, |known| known.client.user.as_deref().unwrap_or(&known.client.client_id)),
             users: EpochCache::new(Arc::clone(epochs), 20_000, |known| &known.user.name),
             resources: EpochCache::new(Arc::clone(epochs), 1, |_| EVERYBODY),
+            blobs,
             doctypes: RwLock::new(Arc::new(doctypes)),
             signing: RwLock::default(),
         }

@@ -126,6 +126,9 @@ pub enum Denied {
     /// A child table listed without naming its parent doctype.
     #[error("child table {0} without parent")]
     ChildTable(String),
+    /// A private file, or an upload by a guest: says neither why nor whether there is such a file.
+    #[error("files")]
+    Files,
     /// Credentials can be made or changed only by a session, an unscoped key or `admin:credentials`.
     #[error("guarded credentials")]
     Guarded,

@@ -8,6 +8,7 @@ use crate::config::OAuthConfig;
 use crate::cx::Env;
 use crate::domain::Instant;
 use crate::error::AppError;
+use crate::store::blobs::SHELVES;
 use crate::store::{self, Conn, Db, Effects, StoreError};
 
 /// Rows that one batch removes at most, so that no writer waits long.
@@ -23,6 +24,9 @@ const KEEP_KEYS: Duration = Duration::from_secs(7 * 24 * 3600);
 const KEEP_UNUSED_CLIENTS: Duration = Duration::from_secs(24 * 3600);
 /// How long audit events are kept.
 const KEEP_AUDIT: Duration = Duration::from_secs(90 * 24 * 3600);
+
+/// How long a content is kept that no row names: an upload may be about to.
+const KEEP_UNNAMED: Duration = Duration::from_secs(24 * 3600);
 
 /// One kind of row to remove: deletes a batch, says how many.
 type Purge = fn(&mut Conn, &mut Effects, Instant, &OAuthConfig) -> Result<usize, StoreError>;
@@ -79,6 +83,8 @@ pub fn start(db: &Db, env: &Arc<Env>, keys: KeyWork) {
                     tracing::warn!(cause = %error, "signing keys not rotated");
                 }
                 purge_all(&db, &env);
+                // One shelf a round, another one each minute: all of them within five hours.
+                sweep_files(&db, &env, shelf_of(env.clock.now()));
             }
             drop(env);
             std::thread::sleep(Duration::from_millis(250));
@@ -87,6 +93,31 @@ pub fn start(db: &Db, env: &Arc<Env>, keys: KeyWork) {
     };
     if let Err(error) = std::thread::Builder::new().name("background".into()).spawn(run) {
         tracing::error!(cause = %error, "background work does not run");
+    }
+}
+
+/// Which shelf is looked at now.
+fn shelf_of(now: Instant) -> u8 {
+    u8::try_from(now.unix().div_euclid(60).rem_euclid(i64::from(SHELVES))).unwrap_or_default()
+}
+
+/// Removes contents of one shelf that no row names: a process died between writing one and committing its row, or
+/// before removing it after its row had gone.
+pub fn sweep_files(db: &Db, env: &Env, shelf: u8) {
+    let before = env.clock.now().minus(KEEP_UNNAMED);
+    env.blobs.purge_incoming(before);
+    for hash in env.blobs.list_shelf(shelf, before) {
+        // Most are in use; finding that out takes no writer.
+        let used = db.lookup_blocking(|conn, _| Ok(store::files::is_content_used(conn, &hash)?));
+        if used.is_ok_and(|used| !used) {
+            let blobs = env.blobs.clone();
+            let removed = db.write_blocking("collect a file's content", move |conn, _| {
+                store::files::remove_unused(conn, &blobs, &hash).map_err(AppError::from)
+            });
+            if let Err(error) = removed {
+                tracing::warn!(cause = %error, "a file's content that nobody names stays");
+            }
+        }
     }
 }
 

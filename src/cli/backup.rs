@@ -45,7 +45,9 @@ pub(super) fn run(config: Config, arguments: &Arguments) -> Result<String, Strin
         })?
     };
     let bytes = std::fs::metadata(to).map(|metadata| metadata.len()).unwrap_or_default();
-    Ok(format!("Copied {} to {} ({} KiB).\n{key}\n", from.display(), to.display(), bytes.div_ceil(1024)))
+    let files = workshop.env.blobs.directory();
+    let files = if files.is_dir() { format!("Uploaded files are not in it: copy {} as well.\n", files.display()) } else { String::new() };
+    Ok(format!("Copied {} to {} ({} KiB).\n{key}\n{files}", from.display(), to.display(), bytes.div_ceil(1024)))
 }
 
 /// Puts the key beside the copy, where a server started on the copy looks for it.

@@ -5,6 +5,7 @@
 
 mod database;
 mod fetch;
+mod files;
 mod limits;
 mod log;
 mod oauth;
@@ -15,6 +16,7 @@ mod site;
 
 pub use database::DatabaseConfig;
 pub use fetch::FetchConfig;
+pub use files::FilesConfig;
 pub use limits::{LimitsConfig, QuotaConfig};
 pub use log::{LogConfig, LogFormat};
 pub use oauth::{OAuthConfig, Registration};
@@ -34,6 +36,7 @@ pub struct Config {
     pub security: SecurityConfig,
     pub oauth: OAuthConfig,
     pub fetch: FetchConfig,
+    pub files: FilesConfig,
     pub limits: LimitsConfig,
     pub log: LogConfig,
     pub site: SiteConfig,

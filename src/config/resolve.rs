@@ -85,6 +85,7 @@ impl Config {
                     .map(|text| parse_network(text).map_err(|error| ConfigError(format!("{name}: {error}"))))
                     .collect::<Result<_, _>>()?;
             }
+            "OSTIARY_FILES_DIRECTORY" => self.files.directory = Some(value.into()),
             "OSTIARY_LOG" => self.log.filter = Some(value.to_owned()),
             "OSTIARY_LOG_FORMAT" => {
                 self.log.format = match value {

@@ -28,6 +28,7 @@ pub(super) const DEFINITIONS: &[(&str, &str)] = definitions![
     "docshare",
     "dynamic_link",
     "error_log",
+    "file",
     "has_role",
     "hd_agent",
     "hd_agent_status",

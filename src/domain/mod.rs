@@ -1,4 +1,4 @@
-//! Pure values and their state changes: users, roles, clients, scopes, resources, grants, tokens, sessions.
+//! Pure values and their state changes: users, roles, clients, scopes, resources, grants, tokens, sessions, files.
 //!
 //! Knows no database, no HTTP and no clock; time comes in as an [`Instant`] argument.
 //! To add a concept, add one file here and give it constructors that refuse invalid values.
@@ -6,6 +6,7 @@
 pub mod api_key;
 pub mod claims;
 pub mod client;
+pub mod file;
 pub mod grant;
 pub mod instant;
 pub mod limit;

@@ -12,6 +12,7 @@ use crate::error::AppError;
 use crate::http::State;
 use crate::http::cookies::CookieChange;
 use crate::http::params::Params;
+use crate::http::upload::Received;
 
 /// An HTTP verb that a method may be called with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +61,8 @@ pub struct Call<'a> {
     pub facts: RequestFacts<'a>,
     pub identity: Identity,
     pub params: Params,
+    /// The file that came with them, for methods that take one.
+    pub file: Option<Received>,
     pub verb: Verb,
     /// When the request reached us; races are judged by it.
     pub arrived_at: crate::domain::Instant,

@@ -288,6 +288,7 @@ fn denied_exception(denied: &Denied) -> Exception {
             Exception { messages: vec![Message::told(lines.collect::<Vec<_>>().join("<br>"))], ..forbidden }
         }
         Denied::ChildTable(_) => forbidden,
+        Denied::Files => Exception { title: "403 Forbidden", ..forbidden },
         Denied::Guarded => {
             let text = "Credentials can be changed only in a session, with an unscoped API key or with the scope admin:credentials";
             Exception { messages: vec![Message::told(text)], ..forbidden }

@@ -9,8 +9,10 @@ pub mod call;
 pub mod dispatch;
 pub mod envelope;
 pub mod exceptions;
+pub mod files;
 pub mod methods;
 pub mod registry;
 pub mod resource_v1;
 
 pub use dispatch::dispatch;
+pub use files::is_file_path;

@@ -3,7 +3,7 @@
 //! `ostiary methods` prints it. To add a method: a handler in `methods/<python_module>.rs` and a row here.
 
 use super::call::{Handler, Verb};
-use super::methods::{auth, oauth_client, oauth2, sessions, user};
+use super::methods::{auth, oauth_client, oauth2, sessions, upload_file, user};
 use crate::auth::Caller;
 use crate::domain::limit::Limit;
 use crate::domain::scope::{ADMIN_CREDENTIALS, IDENTITY};
@@ -23,6 +23,8 @@ pub struct Method {
     pub scopes: &'static [&'static str],
     /// The tightest limit that counts its calls.
     pub limit: Limit,
+    /// Whether a form may bring it a file, which is written to disk as it comes.
+    pub takes_file: bool,
     pub door: Door,
     pub handler: Handler,
 }
@@ -30,6 +32,10 @@ pub struct Method {
 impl Method {
     const fn limited(self, limit: Limit) -> Self {
         Self { limit, ..self }
+    }
+
+    const fn taking_file(self) -> Self {
+        Self { takes_file: true, ..self }
     }
 
     const fn for_roles(self, roles: &'static [&'static str]) -> Self {
@@ -69,19 +75,23 @@ use Verb::{Delete, Get, Post, Put};
 const ANY: &[Verb] = &[Get, Post, Put, Delete];
 const SAFE_OR_POST: &[Verb] = &[Get, Post];
 const POST: &[Verb] = &[Post];
+const POST_OR_PUT: &[Verb] = &[Post, Put];
 const GET: &[Verb] = &[Get];
+/// The scopes that let files be added; the documents they belong to take theirs besides.
+const FILES: &[&str] = &["write", "write:file"];
 
 const fn method(path: &'static str, guest: bool, verbs: &'static [Verb], scopes: &'static [&'static str], handler: Handler) -> Method {
-    Method { path, guest, roles: &[], verbs, scopes, limit: Limit::Request, door: Door::Frappe, handler }
+    Method { path, guest, roles: &[], verbs, scopes, limit: Limit::Request, takes_file: false, door: Door::Frappe, handler }
 }
 
 const fn oauth(path: &'static str, verbs: &'static [Verb], scopes: &'static [&'static str], door: Door, handler: Handler) -> Method {
-    Method { path, guest: true, roles: &[], verbs, scopes, limit: Limit::Request, door, handler }
+    Method { path, guest: true, roles: &[], verbs, scopes, limit: Limit::Request, takes_file: false, door, handler }
 }
 
 /// Every API method, by name.
 pub static METHODS: &[Method] = &[
     method("frappe.auth.get_logged_user", false, ANY, &IDENTITY, auth::get_logged_user),
+    method("frappe.client.attach_file", false, POST_OR_PUT, FILES, upload_file::attach_file),
     method("frappe.core.doctype.user.user.generate_keys", false, POST, &[ADMIN_CREDENTIALS], user::generate_keys),
     method(
         "frappe.integrations.doctype.oauth_client.oauth_client.rotate_secret",
@@ -124,6 +134,8 @@ pub static METHODS: &[Method] = &[
     method("login", true, POST, &[], auth::login).limited(Limit::LoginFailure),
     method("logout", true, POST, &[], auth::logout),
     method("ping", true, ANY, &IDENTITY, auth::ping),
+    // Open to guests because Frappe refuses them by another text than for other methods.
+    method("upload_file", true, POST_OR_PUT, FILES, upload_file::upload_file).taking_file(),
 ];
 
 /// The row of a method.

@@ -72,6 +72,21 @@ impl Params {
         Ok(params)
     }
 
+    /// The parameters of a request whose form was read elsewhere, field by field.
+    ///
+    /// # Errors
+    /// [`AppError::InvalidData`] for malformed escapes, NUL, and too many of them.
+    pub fn from_fields(query: &str, fields: Vec<(String, String)>) -> Result<Self, AppError> {
+        let (mut params, mut form) = (Self::default(), Self::default());
+        params.read_urlencoded(query.as_bytes())?;
+        for (name, value) in fields {
+            form.add(name, value)?;
+        }
+        params.values.extend(form.values);
+        params.repeated.extend(form.repeated);
+        Ok(params)
+    }
+
     fn read_json(&mut self, body: &[u8]) -> Result<(), AppError> {
         if nests_too_deep(body) {
             return Err(AppError::InvalidData(format!("request body nests deeper than {MAX_DEPTH}")));

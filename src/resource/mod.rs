@@ -37,7 +37,7 @@ pub use gather::{Gathered, Needs, needs};
 pub use list::{ListParams, count, list};
 pub use naming::SentName;
 pub use permissions::{Action, permit};
-pub use read::read;
+pub use read::{read, require};
 pub use rename::rename;
 pub use secrets::{open_secret, password};
 pub use single::single_value;

@@ -1,5 +1,7 @@
 //! One document.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::permissions::{self, Action};
@@ -32,6 +34,18 @@ pub fn read(cx: &mut Cx, caller: &Caller, doctype: &str, name: &str) -> Result<M
     complete(cx, &doctype, &name, &mut document)?;
     hide(cx, caller, &doctype, &mut document);
     Ok(document)
+}
+
+/// Refuses whoever may not do `action` to one document, without reading more of it than that takes. Returns its doctype.
+///
+/// # Errors
+/// As [`read`].
+pub fn require(cx: &mut Cx, caller: &Caller, doctype: &str, name: &str, action: Action) -> Result<Arc<DocType>, AppError> {
+    let doctype = permissions::permit(cx.env, caller, doctype, Some(name), action)?;
+    let name = system::canonical_name(&doctype, name);
+    let document = find(cx, &doctype, &name, false)?;
+    permissions::require_document(caller, &doctype, action, &document)?;
+    Ok(doctype)
 }
 
 /// A document's own fields, whoever asks. `lock` keeps others from changing it until the transaction ends.

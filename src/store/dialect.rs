@@ -306,3 +306,16 @@ pub(super) fn list_columns(conn: &mut Conn, table: &str) -> Result<Vec<String>, 
     };
     Ok(columns.into_iter().map(|column| column.name).collect())
 }
+
+/// Waits until nobody else holds this word, and keeps it from them until the transaction ends. SQLite's write
+/// transaction does so by itself.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub(super) fn lock_word(conn: &mut Conn, word: &str) -> Result<(), StoreError> {
+    if let Conn::Postgres(postgres) = conn {
+        let lock = diesel::sql_query("SELECT pg_advisory_xact_lock(hashtextextended($1, 7165916215))");
+        lock.bind::<Text, _>(word).execute(postgres)?;
+    }
+    Ok(())
+}

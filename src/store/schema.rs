@@ -335,6 +335,27 @@ diesel::table! {
 }
 
 diesel::table! {
+    files (name) {
+        name -> Text,
+        file_name -> Text,
+        is_private -> Bool,
+        is_folder -> Bool,
+        file_url -> Nullable<Text>,
+        file_size -> BigInt,
+        file_type -> Nullable<Text>,
+        content_hash -> Nullable<Text>,
+        folder -> Nullable<Text>,
+        attached_to_doctype -> Nullable<Text>,
+        attached_to_name -> Nullable<Text>,
+        attached_to_field -> Nullable<Text>,
+        owner -> Text,
+        creation -> Timestamp,
+        modified -> Timestamp,
+        modified_by -> Text,
+    }
+}
+
+diesel::table! {
     installation (name) {
         name -> Text,
         value -> Text,
@@ -368,5 +389,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     doctypes,
     document_series,
     document_secrets,
+    files,
     installation,
 );

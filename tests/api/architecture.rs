@@ -45,6 +45,9 @@ const ARROWS: &[(&str, &str)] = &[
     ("frappe", "http"),
     ("pages", "http"),
     ("oauth", "oidc"),
+    // Rights on files are those on documents, and an upload may change the document it belongs to.
+    ("files", "resource"),
+    ("files", "auth"),
     // Every flow acts for an `auth::Caller`; `auth` itself imports none of them.
     ("resource", "auth"),
     // Adapters of OAuth's own doctypes write through the flows that own those rows.

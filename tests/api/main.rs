@@ -12,6 +12,7 @@ mod demo;
 mod documents;
 mod faults;
 mod fetch;
+mod files;
 mod frappe;
 mod fuzz;
 mod oauth;

@@ -4,4 +4,5 @@ pub mod auth;
 pub mod oauth2;
 pub mod oauth_client;
 pub mod sessions;
+pub mod upload_file;
 pub mod user;

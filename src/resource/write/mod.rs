@@ -280,7 +280,8 @@ pub fn delete(cx: &mut Cx, caller: &Caller, doctype: &str, name: &str) -> Result
             naming::give_back(cx, &doctype, &name, &values)?;
         }
     }
-    links::forget(cx, &doctype, &name)
+    links::forget(cx, &doctype, &name)?;
+    system::file::delete_attached(cx, &doctype.name, &name)
 }
 
 /// The adapter of a doctype over typed tables; none for a doctype with its own table.

@@ -12,7 +12,7 @@ use ostiary::cx::{Clock, Env};
 use ostiary::store::{Backend, Db};
 use secrecy::SecretString;
 
-use super::{Database, Given, Site};
+use super::{Database, Given, Site, TemporaryDirectory};
 
 /// `Administrator`'s password in every test.
 pub const ADMIN_PASSWORD: &str = "correct horse battery staple 42";
@@ -36,14 +36,20 @@ pub fn settings(database: &Database, backend: Backend) -> Config {
 pub struct Setup {
     config: Config,
     database: Arc<Database>,
+    /// Where files are kept when that is not beside the database.
+    files: Arc<TemporaryDirectory>,
     clock: Arc<AtomicI64>,
 }
 
 impl Setup {
     /// The settings of tests: defaults, and limits that no test reaches by accident.
     pub fn new(backend: Backend) -> Self {
-        let database = Database::started(backend);
-        Self { config: settings(&database, backend), database: Arc::new(database), clock: Arc::default() }
+        let (database, files) = (Database::started(backend), Arc::new(TemporaryDirectory::new()));
+        let mut config = settings(&database, backend);
+        if backend == Backend::Postgres {
+            config.files.directory = Some(files.path().join("files"));
+        }
+        Self { config, database: Arc::new(database), files, clock: Arc::default() }
     }
 
     /// Changes settings.
@@ -54,7 +60,7 @@ impl Setup {
 
     /// Starts it.
     pub async fn start(self) -> TestApp {
-        let Self { config, database, clock } = self;
+        let Self { config, database, files, clock } = self;
         let (report, started) = tokio::sync::oneshot::channel();
         let offset = Arc::clone(&clock);
         let thread = std::thread::Builder::new()
@@ -75,7 +81,7 @@ impl Setup {
             })
             .expect("a thread");
         let (url, db, env, stop) = started.await.expect("the server reports").expect("the server starts");
-        TestApp { site: Site::at(&url), url, db: Some(db), env: Some(env), clock, stop: Some((stop, thread)), database }
+        TestApp { site: Site::at(&url), url, db: Some(db), env: Some(env), clock, stop: Some((stop, thread)), database, _files: files }
     }
 }
 
@@ -99,6 +105,7 @@ pub struct TestApp {
     db: Option<Db>,
     env: Option<Arc<Env>>,
     stop: Option<(actix_web::dev::ServerHandle, JoinHandle<()>)>,
+    _files: Arc<TemporaryDirectory>,
     // Dropped last: Postgres waits for the server's connections to go before it drops the schema.
     database: Arc<Database>,
 }

@@ -46,6 +46,14 @@ impl Caller {
         Self { credential: Credential::Cookies(Arc::default()), ..self.clone() }
     }
 
+    /// The `Authorization` header it sends, for requests that are put together by hand.
+    pub fn authorization(&self) -> Option<&str> {
+        match &self.credential {
+            Credential::Header(value) => Some(value),
+            Credential::None | Credential::Cookies(_) => None,
+        }
+    }
+
     /// A cookie of this caller's jar.
     pub fn cookie(&self, name: &str) -> Option<String> {
         match &self.credential {

@@ -28,7 +28,13 @@ impl Launch {
     pub fn new(database_url: &str, directory: &Path) -> Self {
         // Free now; nothing else asks for it by number.
         let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a free port").port();
-        let environment = [("OSTIARY_ADMIN_PASSWORD", ADMIN_PASSWORD), ("OSTIARY_LIMIT_SCALE", "100000"), ("OSTIARY_SEAL_KEY", SEAL_KEY)];
+        let files = directory.join("files");
+        let environment = [
+            ("OSTIARY_ADMIN_PASSWORD", ADMIN_PASSWORD),
+            ("OSTIARY_LIMIT_SCALE", "100000"),
+            ("OSTIARY_SEAL_KEY", SEAL_KEY),
+            ("OSTIARY_FILES_DIRECTORY", files.to_str().expect("a UTF-8 path")),
+        ];
         Self {
             database_url: database_url.to_owned(),
             port,
