@@ -48,7 +48,7 @@ pub struct Env {
     pub users: EpochCache<CallerUser>,
     /// Registered resources as of their last commit: all of them as one value, under the empty key.
     pub resources: EpochCache<Resources>,
-    doctypes: RwLock<Arc<Registry>>,
+    doctypes: Arc<Doctypes>,
     signing: RwLock<Arc<Vec<SigningKey>>>,
 }
 
@@ -67,7 +67,7 @@ impl Env {
             clients: EpochCache::new(Arc::clone(epochs), 10_000, |known| known.client.user.as_deref().unwrap_or(&known.client.client_id)),
             users: EpochCache::new(Arc::clone(epochs), 20_000, |known| &known.user.name),
             resources: EpochCache::new(Arc::clone(epochs), 1, |_| EVERYBODY),
-            doctypes: RwLock::new(Arc::new(doctypes)),
+            doctypes: Arc::new(Doctypes(RwLock::new(Arc::new(doctypes)))),
             signing: RwLock::default(),
         }
     }
@@ -81,12 +81,17 @@ impl Env {
 
     /// The doctypes as they are now.
     pub fn doctypes(&self) -> Arc<Registry> {
-        Arc::clone(&self.doctypes.read().expect("no reader or writer of the registry panics"))
+        self.doctypes.now()
     }
 
     /// Replaces the doctypes.
     pub fn set_doctypes(&self, registry: Registry) {
-        *self.doctypes.write().expect("no reader or writer of the registry panics") = Arc::new(registry);
+        self.doctypes.change(|known| *known = registry);
+    }
+
+    /// The doctypes, for whoever changes them after a COMMIT.
+    pub fn shared_doctypes(&self) -> Arc<Doctypes> {
+        Arc::clone(&self.doctypes)
     }
 
     /// The signing keys in use: the current one of each algorithm first.
@@ -102,6 +107,21 @@ impl Env {
     /// Replaces the signing keys.
     pub fn set_signing_keys(&self, keys: Vec<SigningKey>) {
         *self.signing.write().expect("no reader or writer of the keys panics") = Arc::new(keys);
+    }
+}
+
+/// The doctypes as of the last commit that this process has heard of.
+pub struct Doctypes(RwLock<Arc<Registry>>);
+
+impl Doctypes {
+    /// As they are now; what is changed later does not show in it.
+    pub fn now(&self) -> Arc<Registry> {
+        Arc::clone(&self.0.read().expect("no reader or writer of the registry panics"))
+    }
+
+    /// Changes them for everybody who asks from now on.
+    pub fn change(&self, change: impl FnOnce(&mut Registry)) {
+        change(Arc::make_mut(&mut self.0.write().expect("no reader or writer of the registry panics")));
     }
 }
 

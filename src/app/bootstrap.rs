@@ -5,6 +5,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use crate::cx::{Cx, Env};
 use crate::domain::user::{ADMINISTRATOR, GUEST, SYSTEM_MANAGER, UserType};
 use crate::error::AppError;
+use crate::resource::doctypes;
 use crate::secrets::{mint, password};
 use crate::store::users::NewUser;
 use crate::store::{self, Conn, Db, Effects};
@@ -24,6 +25,9 @@ const ROLES: [(&str, bool); 11] = [
     ("HD Customer Manager", false),
     ("Customer", false),
 ];
+
+/// Tables that are made in one transaction; Postgres has room for the locks of some thousand tables and indexes.
+const TABLES_AT_ONCE: usize = 100;
 
 fn with_cx<T>(conn: &mut Conn, effects: &mut Effects, env: &Env, flow: impl FnOnce(&mut Cx) -> Result<T, AppError>) -> Result<T, AppError> {
     let now = env.clock.now();
@@ -46,8 +50,11 @@ pub(super) fn run(db: &Db, env: &std::sync::Arc<Env>) -> Result<Option<SecretStr
     }
     crate::oidc::keys::ensure(db, env)?;
     crate::oidc::keys::reload(db, env)?;
-    let shared = std::sync::Arc::clone(env);
-    db.write_blocking("document tables", move |conn, effects| with_cx(conn, effects, &shared, crate::resource::ensure_tables))?;
+    let pending = db.lookup_blocking(|conn, effects| with_cx(conn, effects, env, doctypes::list_pending))?;
+    for pending in pending.chunks(TABLES_AT_ONCE) {
+        let (shared, pending) = (std::sync::Arc::clone(env), pending.to_vec());
+        db.write_blocking("document tables", move |conn, effects| with_cx(conn, effects, &shared, |cx| doctypes::ensure(cx, &pending)))?;
+    }
     Ok(first_password)
 }
 

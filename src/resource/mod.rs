@@ -7,6 +7,7 @@
 //!
 //! Knows nothing of HTTP: parameters come in as a JSON map, lists go out as JSON text.
 
+pub mod doctypes;
 mod gather;
 pub mod hooks;
 mod links;
@@ -23,7 +24,6 @@ use serde_json::{Map, Value};
 
 use crate::cx::Cx;
 use crate::error::AppError;
-use crate::store;
 
 pub use gather::{Gathered, Needs, needs};
 pub use list::{ListParams, count, list};
@@ -31,15 +31,13 @@ pub use permissions::{Action, permit};
 pub use read::read;
 pub use write::{create, delete, update};
 
-/// Makes or extends the table of every doctype that has one of its own. Changes nothing when run again.
+/// Makes or changes the table of every doctype whose definition is not the one it was last made from.
 ///
 /// # Errors
-/// As [`store::ddl::ensure_table`].
+/// As [`doctypes::ensure`].
 pub fn ensure_tables(cx: &mut Cx) -> Result<(), AppError> {
-    for doctype in cx.env.doctypes().iter() {
-        store::ddl::ensure_table(cx.conn, cx.now, doctype)?;
-    }
-    Ok(())
+    let pending = doctypes::list_pending(cx)?;
+    doctypes::ensure(cx, &pending)
 }
 
 /// Leaves out what is null, as Frappe 15's answers to read, create and update do.

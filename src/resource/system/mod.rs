@@ -6,6 +6,7 @@
 //! else must happen then. To add one: a definition in `doctype/builtin`, its columns in
 //! `store/document_sources.rs`, a file here, and its line in [`SYSTEM`].
 
+mod doctype;
 mod oauth_bearer_token;
 mod oauth_client;
 mod oauth_resource;
@@ -27,6 +28,7 @@ use crate::error::AppError;
 
 /// The adapters.
 pub static SYSTEM: &[&dyn SystemDoctype] = &[
+    &doctype::DocTypeDoctype,
     &oauth_bearer_token::OAuthBearerToken,
     &oauth_client::OAuthClient,
     &oauth_resource::OAuthResource,
