@@ -245,7 +245,13 @@ async fn another_server_on_the_same_database_hears_of_it(setup: Setup) {
         }
         assert!(started.elapsed() < std::time::Duration::from_secs(2), "{made}");
     }
-    let rows = administrator.get(&collection).query(&[("fields", r#"["name"]"#), ("limit", "0")]).send().await.expect_status(200).data();
+    let rows = administrator
+        .get(&collection)
+        .query(&[("fields", r#"["name"]"#), ("limit_page_length", "0")])
+        .send()
+        .await
+        .expect_status(200)
+        .data();
     for row in rows.as_array().expect("rows") {
         administrator.delete(&path("Lodge Booking", row["name"].as_str().expect("a name"))).send().await.expect_status(202);
     }

@@ -176,7 +176,7 @@ async fn types_that_would_lose_values_change_only_while_there_are_none(app: Test
     assert_eq!(guest(&administrator, "a").await["nights"], 1.5);
     let one = "/api/resource/Lodge%20Guest/a";
     administrator.put(one).json(&json!({"remark": "", "notes": "", "nights": 0, "day": null})).send().await.expect_status(200);
-    for (at, fieldtype, shown) in [(0, "Int", json!(0)), (1, "Int", json!(0)), (2, "Datetime", Value::Null), (0, "Date", Value::Null)] {
+    for (at, fieldtype, shown) in [(0, "Int", json!(0)), (1, "Int", json!(0)), (2, "Datetime", Value::Null), (4, "Date", Value::Null)] {
         change(&administrator, with(at, fieldtype)).await.expect_status(200);
         assert_eq!(guest(&administrator, "a").await[before[at]["fieldname"].as_str().expect("a name")], shown, "{fieldtype}");
     }
