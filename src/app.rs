@@ -85,8 +85,12 @@ impl Application {
         };
         let Workshop { db, env, first_password } = Workshop::open(config, parts, address)?;
         db.watch_other_processes();
-        let keys = background::KeyWork { reload: crate::oidc::keys::reload, rotate_due: crate::oidc::keys::rotate_due };
-        background::start(&db, &env, keys);
+        let work = background::Work {
+            reload_keys: crate::oidc::keys::reload,
+            rotate_due: crate::oidc::keys::rotate_due,
+            reload_doctypes: crate::resource::doctypes::reload,
+        };
+        background::start(&db, &env, work);
         let state = Data::new(State::new(env, db, fetcher));
         let shared = state.clone();
         let worker = move || {

@@ -36,6 +36,11 @@ pub enum AuditEvent {
         resource: String,
         what: &'static str,
     },
+    DoctypeChanged {
+        by: String,
+        doctype: String,
+        what: &'static str,
+    },
     Consented {
         user: String,
         client_id: String,
@@ -80,6 +85,7 @@ pub fn record(cx: &mut Cx, ip: Option<&str>, event: &AuditEvent) -> Result<(), S
         AuditEvent::UserChanged { by, user } => ("user_changed", Some(user), None, Some(format!("by {by}"))),
         AuditEvent::ClientChanged { by, client_id, what } => ("client_changed", Some(by), Some(client_id), Some((*what).to_owned())),
         AuditEvent::ResourceChanged { by, resource, what } => ("resource_changed", Some(by), None, Some(format!("{what}: {resource}"))),
+        AuditEvent::DoctypeChanged { by, doctype, what } => ("doctype_changed", Some(by), None, Some(format!("{what}: {doctype}"))),
         AuditEvent::Consented { user, client_id, scope, resource } => {
             let at = resource.as_ref().map(|uri| format!(" at {uri}")).unwrap_or_default();
             ("consented", Some(user), Some(client_id), Some(format!("{scope}{at}")))

@@ -51,7 +51,7 @@ pub struct Env {
     pub resources: EpochCache<Resources>,
     /// The contents of uploaded files.
     pub blobs: Blobs,
-    doctypes: RwLock<Arc<Registry>>,
+    doctypes: Arc<Doctypes>,
     signing: RwLock<Arc<Vec<SigningKey>>>,
 }
 
@@ -72,7 +72,7 @@ impl Env {
             users: EpochCache::new(Arc::clone(epochs), 20_000, |known| &known.user.name),
             resources: EpochCache::new(Arc::clone(epochs), 1, |_| EVERYBODY),
             blobs,
-            doctypes: RwLock::new(Arc::new(doctypes)),
+            doctypes: Arc::new(Doctypes(RwLock::new(Arc::new(doctypes)))),
             signing: RwLock::default(),
         }
     }
@@ -86,12 +86,17 @@ impl Env {
 
     /// The doctypes as they are now.
     pub fn doctypes(&self) -> Arc<Registry> {
-        Arc::clone(&self.doctypes.read().expect("no reader or writer of the registry panics"))
+        self.doctypes.now()
     }
 
     /// Replaces the doctypes.
     pub fn set_doctypes(&self, registry: Registry) {
-        *self.doctypes.write().expect("no reader or writer of the registry panics") = Arc::new(registry);
+        self.doctypes.change(|known| *known = registry);
+    }
+
+    /// The doctypes, for whoever changes them after a COMMIT.
+    pub fn shared_doctypes(&self) -> Arc<Doctypes> {
+        Arc::clone(&self.doctypes)
     }
 
     /// The signing keys in use: the current one of each algorithm first.
@@ -107,6 +112,21 @@ impl Env {
     /// Replaces the signing keys.
     pub fn set_signing_keys(&self, keys: Vec<SigningKey>) {
         *self.signing.write().expect("no reader or writer of the keys panics") = Arc::new(keys);
+    }
+}
+
+/// The doctypes as of the last commit that this process has heard of.
+pub struct Doctypes(RwLock<Arc<Registry>>);
+
+impl Doctypes {
+    /// As they are now; what is changed later does not show in it.
+    pub fn now(&self) -> Arc<Registry> {
+        Arc::clone(&self.0.read().expect("no reader or writer of the registry panics"))
+    }
+
+    /// Changes them for everybody who asks from now on.
+    pub fn change(&self, change: impl FnOnce(&mut Registry)) {
+        change(Arc::make_mut(&mut self.0.write().expect("no reader or writer of the registry panics")));
     }
 }
 

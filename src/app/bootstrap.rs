@@ -8,7 +8,7 @@ use crate::cx::{Cx, Env};
 use crate::doctype::Naming;
 use crate::domain::user::{ADMINISTRATOR, GUEST, SYSTEM_MANAGER, UserType};
 use crate::error::AppError;
-use crate::resource::{self, Gathered};
+use crate::resource::{self, Gathered, doctypes};
 use crate::secrets::{mint, password};
 use crate::store::users::NewUser;
 use crate::store::{self, Conn, Db, Effects};
@@ -33,6 +33,8 @@ const ROLES: [(&str, bool); 13] = [
 
 /// The name in `installation` of how many of `doctype::records` the site was given.
 const RECORDS_MADE: &str = "records_made";
+/// Tables that are made in one transaction; Postgres has room for the locks of some thousand tables and indexes.
+const TABLES_AT_ONCE: usize = 20;
 
 fn with_cx<T>(conn: &mut Conn, effects: &mut Effects, env: &Env, flow: impl FnOnce(&mut Cx) -> Result<T, AppError>) -> Result<T, AppError> {
     let now = env.clock.now();
@@ -55,8 +57,11 @@ pub(super) fn run(db: &Db, env: &std::sync::Arc<Env>) -> Result<Option<SecretStr
     }
     crate::oidc::keys::ensure(db, env)?;
     crate::oidc::keys::reload(db, env)?;
-    let shared = std::sync::Arc::clone(env);
-    db.write_blocking("document tables", move |conn, effects| with_cx(conn, effects, &shared, resource::ensure_tables))?;
+    let pending = db.lookup_blocking(|conn, effects| with_cx(conn, effects, env, doctypes::list_pending))?;
+    for pending in pending.chunks(TABLES_AT_ONCE) {
+        let (shared, pending) = (std::sync::Arc::clone(env), pending.to_vec());
+        db.write_blocking("document tables", move |conn, effects| with_cx(conn, effects, &shared, |cx| doctypes::ensure(cx, &pending)))?;
+    }
     let shared = std::sync::Arc::clone(env);
     db.write_blocking("records of a new site", move |conn, effects| with_cx(conn, effects, &shared, make_records))?;
     Ok(first_password)
@@ -118,7 +123,8 @@ fn make_record(cx: &mut Cx, administrator: &Caller, mut record: Map<String, Valu
         _ => record.get("name"),
     };
     let name = name.and_then(Value::as_str).expect("tests look at the name of every record");
-    if store::documents::list_existing(cx.conn, doctype, &[name])?.is_empty() {
+    let zone = cx.env.config.site.time_zone;
+    if store::documents::find_document(cx.conn, doctype, &[("name", "name")], name, zone, false)?.is_none() {
         resource::create(cx, administrator, &doctype.name, record, &Gathered::default())?;
     }
     Ok(())

@@ -10,6 +10,7 @@ use super::{Parts, StartError, bootstrap, seal};
 use crate::config::{Config, ConfigError};
 use crate::cx::{Cx, Env};
 use crate::error::AppError;
+use crate::resource::doctypes;
 use crate::store::{self, DatabaseUrl, Db};
 
 /// What commands work with, beside a running server or without one.
@@ -83,6 +84,7 @@ fn open(
     let seal = seal::find(&config, &url)?;
     let db = opener(&url, settings)?;
     let seal = seal::settle(seal, &db, &url)?;
-    let env = Env::new(config, public_url, seal, parts.clock, crate::doctype::Registry::builtin(), db.epochs()).with_hooks(parts.hooks);
+    let doctypes = db.lookup_blocking(|conn, _| Ok(doctypes::load(conn)?))?;
+    let env = Env::new(config, public_url, seal, parts.clock, doctypes, db.epochs()).with_hooks(parts.hooks);
     Ok((db, Arc::new(env)))
 }

@@ -1,5 +1,5 @@
 //! Work that no request waits for: purging what expired, in small batches; forgetting idle limits;
-//! rotating signing keys by age and reading them again after they changed.
+//! rotating signing keys by age, and reading again what is kept in memory after it changed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::cx::Env;
 use crate::domain::Instant;
 use crate::error::AppError;
 use crate::store::blobs::SHELVES;
-use crate::store::{self, Conn, Db, Effects, StoreError};
+use crate::store::{self, Conn, Db, Effects, Shared, StoreError};
 
 /// Rows that one batch removes at most, so that no writer waits long.
 const BATCH: i64 = 500;
@@ -54,32 +54,42 @@ const PURGES: [(&str, Purge); 12] = [
     ("purge audit", |conn, _, now, _| store::audit::purge_before(conn, now.minus(KEEP_AUDIT))),
 ];
 
-/// What is done for the signing keys, which belong to another room.
+/// What is done for signing keys and doctypes, which belong to other rooms.
 #[derive(Clone, Copy)]
-pub struct KeyWork {
-    /// Run when they changed, here or in another process.
-    pub reload: fn(&Db, &Env) -> Result<(), AppError>,
+pub struct Work {
+    /// Run when signing keys changed, here or in another process.
+    pub reload_keys: fn(&Db, &Env) -> Result<(), AppError>,
     /// Run every round.
     pub rotate_due: fn(&Db, &Arc<Env>) -> Result<(), AppError>,
+    /// Run when doctypes changed, here or in another process.
+    pub reload_doctypes: fn(&Db, &Env) -> Result<(), AppError>,
+}
+
+/// Runs `reload` when `shared` changed since it last did; one that fails is tried again.
+fn keep_current(db: &Db, env: &Env, shared: Shared, seen: &mut u64, reload: fn(&Db, &Env) -> Result<(), AppError>) {
+    let generation = db.generation(shared);
+    if generation == *seen {
+        return;
+    }
+    match reload(db, env) {
+        Ok(()) => *seen = generation,
+        Err(error) => tracing::error!(cause = %error, what = ?shared, "not read again"),
+    }
 }
 
 /// Starts the background thread; it ends when the environment is gone.
-pub fn start(db: &Db, env: &Arc<Env>, keys: KeyWork) {
+pub fn start(db: &Db, env: &Arc<Env>, work: Work) {
     let (db, env) = (db.clone(), Arc::downgrade(env));
     let run = move || {
         let mut waited = Duration::ZERO;
-        let mut keys_generation = db.keys_generation();
+        let (mut keys, mut doctypes) = (db.generation(Shared::SigningKeys), db.generation(Shared::Doctypes));
         while let Some(env) = env.upgrade() {
-            if db.keys_generation() != keys_generation {
-                keys_generation = db.keys_generation();
-                if let Err(error) = (keys.reload)(&db, &env) {
-                    tracing::error!(cause = %error, "signing keys not read again");
-                }
-            }
+            keep_current(&db, &env, Shared::SigningKeys, &mut keys, work.reload_keys);
+            keep_current(&db, &env, Shared::Doctypes, &mut doctypes, work.reload_doctypes);
             if waited >= ROUND {
                 waited = Duration::ZERO;
                 env.limits.shrink();
-                if let Err(error) = (keys.rotate_due)(&db, &env) {
+                if let Err(error) = (work.rotate_due)(&db, &env) {
                     tracing::warn!(cause = %error, "signing keys not rotated");
                 }
                 purge_all(&db, &env);

@@ -8,6 +8,7 @@ mod backup;
 mod client;
 mod demo;
 mod doctor;
+mod doctype;
 mod documents;
 mod first_login;
 mod key;
@@ -87,6 +88,9 @@ enum Command {
     /// OAuth clients and their secrets
     #[command(subcommand)]
     Client(client::Command),
+    /// Doctypes of the site: import definitions, list them
+    #[command(subcommand)]
+    Doctype(doctype::Command),
     /// End what clients were granted
     #[command(subcommand)]
     Token(token::Command),
@@ -126,6 +130,7 @@ pub fn run() -> ExitCode {
         Command::Doctor => doctor::run(&config),
         Command::User(command) => user::run(config, command),
         Command::Client(command) => client::run(config, command),
+        Command::Doctype(command) => doctype::run(config, command),
         Command::Token(command) => token::run(config, &command),
         Command::Key(command) => key::run(config, &command),
         Command::Methods => Ok(methods::run(&config.limits)),

@@ -7,10 +7,13 @@ use chrono_tz::Tz;
 use serde_json::{Map, Value};
 
 use super::fieldtype::{FieldType, Kind};
-use super::meta::{DocType, Field};
+use super::meta::{DocType, Field, has_nul};
 use super::value::{self, FieldValue, Values};
-use super::{Registry, filter::shorten};
+use super::{Registry, filter::shorten, format};
 use crate::error::{AppError, FieldLabel, FieldPlace};
+
+/// Digits after the point that numbers keep, as Frappe's columns do.
+const MAX_PRECISION: u8 = 9;
 
 /// What defaults are filled in with, and in which time zone texts are read.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +81,12 @@ fn read_rows(
     if rows.len() > 1000 {
         return Err(AppError::InvalidData(format!("{} has more than 1000 rows", field.fieldname)));
     }
-    let child = registry.get(&field.options).ok_or_else(|| AppError::internal(format!("no child doctype {}", field.options)))?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let child = registry.get(&field.options).filter(|child| child.is_child_table).ok_or_else(|| {
+        AppError::Validation(format!("{} ({}) takes rows of {}, which is no child table", field.label, field.fieldname, field.options))
+    })?;
     rows.iter()
         .enumerate()
         .map(|(index, row)| {
@@ -125,29 +133,82 @@ pub fn fill_defaults(doctype: &DocType, values: &mut Values, context: Context) -
             Some(value) => value.is_empty() && field.fieldtype == FieldType::Select,
         };
         if missing {
-            let value = default_value(field, kind, context)?;
+            let value = default_value(field, kind, context);
             values.set(&field.fieldname, normal(field, kind, value));
         }
     }
     Ok(())
 }
 
-fn default_value(field: &Field, kind: Kind, context: Context) -> Result<FieldValue, AppError> {
+fn default_value(field: &Field, kind: Kind, context: Context) -> FieldValue {
     let Some(default) = field.default.as_deref() else {
-        return Ok(match field.fieldtype {
+        return match field.fieldtype {
             FieldType::Select => match field.select_options().next().filter(|first| !first.is_empty()) {
                 Some(first) => FieldValue::Text(first.to_owned()),
                 None => FieldValue::Null,
             },
             _ => FieldValue::Null,
-        });
+        };
     };
-    match (kind, default.trim().to_lowercase().as_str()) {
-        (Kind::Date, "today" | "now") => Ok(FieldValue::Date(value::today(context.now, context.zone))),
-        (Kind::Datetime, "now" | "today") => Ok(FieldValue::Datetime(context.now)),
-        (Kind::Text { .. }, "__user" | "user") => Ok(FieldValue::Text(context.user.to_owned())),
-        _ => read_value(field, kind, &Value::String(default.to_owned()), context.zone),
+    match (read_default(kind, default), kind) {
+        (Default::Now, Kind::Date) => FieldValue::Date(value::today(context.now, context.zone)),
+        (Default::Now, Kind::Datetime) => FieldValue::Datetime(context.now),
+        (Default::Now, _) => value::parse_time(&value::to_local(context.now, context.zone).time().format("%H:%M:%S").to_string())
+            .map_or(FieldValue::Null, FieldValue::Time),
+        (Default::User, _) => FieldValue::Text(context.user.to_owned()),
+        (Default::Elsewhere, _) => FieldValue::Null,
+        (Default::Literal(text), _) => literal_default(field, kind, text, context.zone).unwrap_or(FieldValue::Null),
     }
+}
+
+/// What the `default` of a definition means.
+enum Default<'a> {
+    /// `Today` or `Now` of a field that holds a time.
+    Now,
+    /// `__user`: who makes the document.
+    User,
+    /// Frappe: `:Company` takes the value from a document of that doctype, here: nothing, because which one depends on a
+    /// user's settings that only Frappe's desk has.
+    Elsewhere,
+    Literal(&'a str),
+}
+
+fn read_default(kind: Kind, default: &str) -> Default<'_> {
+    match (kind, default.trim().to_lowercase().as_str()) {
+        (Kind::Date | Kind::Datetime, "today" | "now") | (Kind::Time, "now") => Default::Now,
+        (Kind::Text { .. }, "__user" | "user") => Default::User,
+        (_, text) if text.starts_with(':') => Default::Elsewhere,
+        _ => Default::Literal(default),
+    }
+}
+
+/// A literal default, if the field takes it.
+fn literal_default(field: &Field, kind: Kind, text: &str, zone: Tz) -> Option<FieldValue> {
+    let value = read_value(field, kind, &Value::String(text.to_owned()), zone).ok()?;
+    check_value(field, kind, &value).ok()?;
+    Some(normal(field, kind, value))
+}
+
+/// The default that is the same for every document, whoever makes it and when. Those of a Datetime depend on the time
+/// zone and are left out.
+pub fn fixed_default(field: &Field, kind: Kind) -> Option<FieldValue> {
+    match read_default(kind, field.default.as_deref()?) {
+        Default::Literal(text) if kind != Kind::Datetime => literal_default(field, kind, text, Tz::UTC),
+        Default::Literal(_) | Default::Now | Default::User | Default::Elsewhere => None,
+    }
+}
+
+/// Fields whose default is no value of theirs, with the default; documents get nothing there.
+pub fn unreadable_defaults(doctype: &DocType) -> Vec<(&str, &str)> {
+    let unreadable = |field: &&Field| match (field.kind(), field.default.as_deref()) {
+        (Some(kind), Some(default)) => match read_default(kind, default) {
+            Default::Literal(text) => literal_default(field, kind, text, Tz::UTC).is_none(),
+            Default::Elsewhere => true,
+            Default::Now | Default::User => false,
+        },
+        _ => false,
+    };
+    doctype.fields.iter().filter(unreadable).map(|field| (field.fieldname.as_str(), field.default.as_deref().unwrap_or_default())).collect()
 }
 
 /// Refuses a document that lacks required fields, naming all of them.
@@ -289,9 +350,9 @@ fn read_json(field: &Field, value: &Value) -> Option<FieldValue> {
         Value::String(text) if text.trim().is_empty() => Some(FieldValue::Null),
         Value::String(text) => {
             refuse_nul(&field.fieldname, text).ok()?;
-            serde_json::from_str::<&serde_json::value::RawValue>(text).ok().map(|_| FieldValue::Text(text.clone()))
+            serde_json::from_str::<Value>(text).ok().filter(|value| !has_nul(value)).map(|_| FieldValue::Text(text.clone()))
         }
-        other => Some(FieldValue::Text(other.to_string())),
+        other => (!has_nul(other)).then(|| FieldValue::Text(other.to_string())),
     }
 }
 
@@ -333,9 +394,7 @@ fn check_value(field: &Field, kind: Kind, value: &FieldValue) -> Result<(), AppE
             {
                 return Err(AppError::TooLong { label: field.label.clone(), max });
             }
-            if field.fieldtype == FieldType::Data {
-                check_format(field, text.trim())?;
-            }
+            check_format(field, text.trim())?;
             Ok(())
         }
         FieldValue::Int(number) if field.non_negative && *number < 0 => Err(negative(field)),
@@ -357,33 +416,21 @@ fn check_option(field: &Field, text: &str) -> Result<(), AppError> {
     Err(AppError::NotAnOption { label: field.label.clone(), value: shorten(text), options, row: None })
 }
 
-/// Frappe's `options` of a Data field: Email, URL, Phone and Name are checked.
+/// The form that a field's type or, of a Data field, its `options` ask for.
 fn check_format(field: &Field, text: &str) -> Result<(), AppError> {
+    let asked = match field.fieldtype {
+        FieldType::Data => field.options.as_str(),
+        FieldType::Phone => "Phone",
+        _ => return Ok(()),
+    };
     if text.is_empty() {
         return Ok(());
     }
-    let (good, what) = match field.options.as_str() {
-        "Email" => (is_email(text), "Email Address"),
-        "URL" => (url::Url::parse(text).is_ok_and(|url| url.has_host()), "URL"),
-        "Phone" => (
-            text.chars().all(|c| c.is_ascii_digit() || " +-/().,#*x".contains(c)) && text.chars().any(|c| c.is_ascii_digit()),
-            "Phone Number",
-        ),
-        "Name" => (!text.chars().any(|c| c.is_ascii_digit() || "<>[]{}|\\^~%$;".contains(c)), "Name"),
-        _ => return Ok(()),
-    };
-    if good { Ok(()) } else { Err(AppError::Validation(format!("{} is not a valid {what}", shorten(text)))) }
-}
-
-/// Whether a text has the form of an e-mail address: one `@` between what has no white space.
-pub fn is_email(text: &str) -> bool {
-    let Some((local, domain)) = text.rsplit_once('@') else { return false };
-    let plain = |part: &str| !part.is_empty() && !part.chars().any(|c| c.is_whitespace() || c.is_control() || "<>()[]\\,;:\"@".contains(c));
-    local.len() <= 64 && plain(local) && plain(domain) && !domain.starts_with(['.', '-']) && !domain.ends_with(['.', '-'])
+    format::check(asked, text).map_err(|what| AppError::Validation(format!("{} is not a valid {what}", shorten(text))))
 }
 
 /// The stored form: numbers are never missing (Frappe's columns default to 0), Select options are
-/// trimmed, and an empty text in a unique field is nothing, or two documents could not lack it.
+/// trimmed, numbers rounded, and an empty text in a unique field is nothing, or two documents could not lack it.
 fn normal(field: &Field, kind: Kind, value: FieldValue) -> FieldValue {
     match (kind, value) {
         (_, FieldValue::Null) if !field.fieldtype.may_be_missing() => FieldValue::missing(kind),
@@ -391,6 +438,11 @@ fn normal(field: &Field, kind: Kind, value: FieldValue) -> FieldValue {
             let trimmed = if field.fieldtype == FieldType::Select || field.unique { text.trim().to_owned() } else { text };
             if trimmed.is_empty() && field.unique { FieldValue::Null } else { FieldValue::Text(trimmed) }
         }
+        // Frappe clamps a rating silently; stars are its fraction of 1.
+        (Kind::Float, FieldValue::Float(number)) if field.fieldtype == FieldType::Rating => {
+            FieldValue::Float(value::round(number.clamp(0.0, 1.0), MAX_PRECISION))
+        }
+        (Kind::Float, FieldValue::Float(number)) => FieldValue::Float(value::round(number, field.precision.unwrap_or(MAX_PRECISION))),
         (_, value) => value,
     }
 }
@@ -455,6 +507,7 @@ mod tests {
         }
         assert!(read("Note", json!({"public": "maybe"})).is_err());
         assert!(read("User", json!({"email": "no address"})).is_err());
+        assert!(read("User", json!({"email": "a@example.com,b@example.com"})).is_err());
         assert!(read("User", json!({"login_after": "noon"})).is_err());
         assert!(read("User", json!({"roles": 5})).is_err());
         let rows = read("User", json!({"roles": [{"role": "a"}, {"role": {}}]})).expect_err("must be refused").to_string();
@@ -491,5 +544,105 @@ mod tests {
             .expect("valid");
         assert!(values.has("first_name"));
         assert!(!values.has("enabled"));
+    }
+
+    /// What a field of this definition keeps of a value.
+    fn kept(definition: Value, sent: Value) -> Result<Option<FieldValue>, AppError> {
+        let mut field = definition;
+        field["fieldname"] = "f".into();
+        let text = json!({"name": "T", "fields": [field]}).to_string();
+        let doctype = DocType::parse("t.json", &text, Origin::Site).expect("valid");
+        let body = json!({ "f": sent });
+        let values = read_body(&Registry::default(), &doctype, body.as_object().expect("an object"), Tz::UTC, &|_| true)?;
+        Ok(values.get("f").cloned())
+    }
+
+    #[test]
+    fn numbers_are_rounded_to_their_precision() {
+        let float = |value: f64| Ok(Some(FieldValue::Float(value)));
+        for (field, sent, stored) in [
+            (json!({"fieldtype": "Currency", "precision": "2"}), json!(2.675), 2.67),
+            (json!({"fieldtype": "Currency", "precision": "2"}), json!("0.125"), 0.12),
+            (json!({"fieldtype": "Float", "precision": 1}), json!(0.25), 0.2),
+            (json!({"fieldtype": "Float", "precision": 1}), json!(0.75), 0.8),
+            (json!({"fieldtype": "Float"}), json!(0.123_456_789_4), 0.123_456_789),
+            (json!({"fieldtype": "Percent"}), json!(-0.000_000_000_1), 0.0),
+            (json!({"fieldtype": "Float"}), json!(1e300), 1e300),
+            (json!({"fieldtype": "Rating"}), json!(4), 1.0),
+            (json!({"fieldtype": "Rating"}), json!(-0.5), 0.0),
+            (json!({"fieldtype": "Rating"}), json!("0.8"), 0.8),
+            (json!({"fieldtype": "Duration"}), json!(3_661), 3_661.0),
+        ] {
+            assert_eq!(kept(field.clone(), sent.clone()), float(stored), "{field} {sent}");
+        }
+    }
+
+    #[test]
+    fn every_type_refuses_what_is_no_value_of_it() {
+        for (field, bad) in [
+            (json!({"fieldtype": "Int"}), json!(9.3e18)),
+            (json!({"fieldtype": "Int"}), json!(u64::MAX)),
+            (json!({"fieldtype": "Int", "non_negative": 1}), json!(-1)),
+            (json!({"fieldtype": "Float"}), json!("inf")),
+            (json!({"fieldtype": "Currency", "non_negative": 1}), json!("-0.01")),
+            (json!({"fieldtype": "Time"}), json!("25:00")),
+            (json!({"fieldtype": "JSON"}), json!("{\"a\": ")),
+            (json!({"fieldtype": "JSON"}), json!("{\"a\": \"\\u0000\"}")),
+            (json!({"fieldtype": "Geolocation"}), json!({"a\u{0}": 1})),
+            (json!({"fieldtype": "Phone"}), json!("nobody")),
+            (json!({"fieldtype": "Data", "options": "IBAN"}), json!("DE00 3704 0044 0532 0130 00")),
+            (json!({"fieldtype": "Data", "length": 3}), json!("four")),
+            (json!({"fieldtype": "Select", "options": "a\nb"}), json!("c")),
+            (json!({"fieldtype": "Small Text"}), json!("a\u{0}")),
+            (json!({"fieldtype": "Table", "options": "Nothing"}), json!([{}])),
+        ] {
+            assert!(
+                matches!(
+                    kept(field.clone(), bad.clone()),
+                    Err(AppError::Validation(_) | AppError::InvalidData(_) | AppError::TooLong { .. } | AppError::NotAnOption { .. })
+                ),
+                "{field} {bad}"
+            );
+        }
+        for (field, good) in [
+            (json!({"fieldtype": "Int"}), json!(i64::MAX)),
+            (json!({"fieldtype": "Int"}), json!("-9223372036854775808")),
+            (json!({"fieldtype": "JSON"}), json!({"a": [1, {}]})),
+            (json!({"fieldtype": "JSON"}), json!("[\"\\\\u0000\"]")),
+            (json!({"fieldtype": "Data", "options": "IBAN"}), json!("DE89 3704 0044 0532 0130 00")),
+            (json!({"fieldtype": "Phone"}), json!("+91-9876543210")),
+        ] {
+            assert!(kept(field.clone(), good.clone()).is_ok_and(|kept| kept.is_some()), "{field} {good}");
+        }
+    }
+
+    #[test]
+    fn defaults_are_literals_the_moment_or_the_user() {
+        let fields = json!([
+            {"fieldname": "text", "fieldtype": "Data", "default": "a 'b'"},
+            {"fieldname": "by", "fieldtype": "Link", "options": "User", "default": "__user"},
+            {"fieldname": "day", "fieldtype": "Date", "default": "Today"},
+            {"fieldname": "at", "fieldtype": "Datetime", "default": "Now"},
+            {"fieldname": "clock", "fieldtype": "Time", "default": "Now"},
+            {"fieldname": "company", "fieldtype": "Link", "options": "User", "default": ":Company"},
+            {"fieldname": "count", "fieldtype": "Int", "default": "many"},
+            {"fieldname": "kind", "fieldtype": "Select", "options": "a\nb", "default": "c"},
+            {"fieldname": "rate", "fieldtype": "Percent", "default": 7.5}
+        ]);
+        let doctype = DocType::parse("t.json", &json!({"name": "T", "fields": fields}).to_string(), Origin::Site).expect("valid");
+        let mut values = Values::default();
+        fill_defaults(&doctype, &mut values, context()).expect("valid");
+        let get = |name: &str| values.get(name).cloned().expect("filled");
+        assert_eq!(get("text"), FieldValue::Text("a 'b'".into()));
+        assert_eq!(get("by"), FieldValue::Text("alice@example.com".into()));
+        assert_eq!(get("day"), FieldValue::Date(NaiveDate::from_ymd_opt(2026, 11, 23).expect("valid")));
+        assert_eq!(get("at"), FieldValue::Datetime(context().now));
+        assert_eq!(get("clock"), FieldValue::Time(90 * 60 * 1_000_000));
+        assert_eq!((get("company"), get("count"), get("kind")), (FieldValue::Null, FieldValue::Int(0), FieldValue::Null));
+        assert_eq!(get("rate"), FieldValue::Float(7.5));
+        assert_eq!(unreadable_defaults(&doctype), [("company", ":Company"), ("count", "many"), ("kind", "c")]);
+        let fixed = |name: &str| doctype.column(name).and_then(|(field, kind)| fixed_default(field, kind));
+        assert_eq!((fixed("text"), fixed("rate")), (Some(get("text")), Some(get("rate"))));
+        assert!(["by", "day", "at", "clock", "company", "count"].iter().all(|name| fixed(name).is_none()));
     }
 }

@@ -266,6 +266,18 @@ pub fn format_time(micros: i64) -> String {
     if fraction == 0 { whole } else { format!("{whole}.{fraction:06}") }
 }
 
+/// A number with at most so many digits after the point. What lies exactly between two goes to the even one.
+pub fn round(number: f64, digits: u8) -> f64 {
+    // Numbers this large have no digits after the point.
+    if number.abs() >= 9.0e15 {
+        return number;
+    }
+    // Through decimal text, because multiplying would round twice.
+    let rounded = format!("{number:.*}", usize::from(digits)).parse().unwrap_or(number);
+    // -0.0 would compare equal to 0.0 but be shown differently.
+    rounded + 0.0
+}
+
 /// Today in the site's time zone.
 pub fn today(now: NaiveDateTime, zone: Tz) -> NaiveDate {
     to_local(now, zone).date()
@@ -273,6 +285,8 @@ pub fn today(now: NaiveDateTime, zone: Tz) -> NaiveDate {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -331,5 +345,37 @@ mod tests {
         let zone = Tz::Europe__Berlin;
         assert_eq!(to_utc(parse_local("2026-03-29 02:30:00").expect("valid"), zone).to_string(), "2026-03-29 01:30:00");
         assert_eq!(to_utc(parse_local("2026-10-25 02:30:00").expect("valid"), zone).to_string(), "2026-10-25 00:30:00");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_a_reader_panic(text in any::<String>()) {
+            let _ = (parse_date(&text), parse_local(&text), parse_stored(&text), parse_time(&text), parse_datetime(&text, Tz::Europe__Berlin));
+        }
+
+        #[test]
+        fn texts_that_look_like_times_are_read_or_refused(text in "[0-9]{1,5}[-:. T][0-9]{1,3}[-:. T+Z]{0,2}[0-9é]{0,8}[:.+Z]{0,2}[0-9]{0,9}") {
+            let _ = (parse_date(&text), parse_local(&text), parse_stored(&text), parse_time(&text), parse_datetime(&text, Tz::Asia__Kolkata));
+        }
+
+        #[test]
+        fn every_time_of_day_is_read_back_from_what_is_shown(micros in 0..86_400_000_000_i64) {
+            prop_assert_eq!(parse_time(&format_time(micros)), Some(micros));
+        }
+
+        #[test]
+        fn every_instant_is_read_back_from_what_is_shown(micros in -62_135_596_800_000_000..253_402_300_799_999_999_i64) {
+            let at = chrono::DateTime::from_timestamp_micros(micros).expect("in range").naive_utc();
+            prop_assert_eq!(parse_datetime(&format_local(at), Tz::UTC), Some(at));
+            prop_assert_eq!(parse_stored(&format_local(at)), Some(at));
+        }
+
+        #[test]
+        fn rounding_twice_is_rounding_once_and_stays_near(number in any::<f64>().prop_filter("finite", |number| number.is_finite()), digits in 0..10_u8) {
+            let rounded = round(number, digits);
+            prop_assert_eq!(round(rounded, digits), rounded);
+            let step = 10_f64.powi(-i32::from(digits));
+            prop_assert!((rounded - number).abs() <= step / 2.0 + number.abs() * f64::EPSILON);
+        }
     }
 }

@@ -8,6 +8,7 @@
 //! Knows nothing of HTTP: parameters come in as a JSON map, lists go out as JSON text.
 
 mod child;
+pub mod doctypes;
 mod gather;
 pub mod hooks;
 mod links;
@@ -30,7 +31,6 @@ use serde_json::{Map, Value};
 
 use crate::cx::Cx;
 use crate::error::AppError;
-use crate::store;
 
 pub use child::insert_row;
 pub use gather::{Gathered, Needs, needs};
@@ -43,15 +43,13 @@ pub use secrets::{open_secret, password};
 pub use single::single_value;
 pub use write::{create, create_many, create_named, delete, update};
 
-/// Makes or extends the table of every doctype that has one of its own. Changes nothing when run again.
+/// Makes or changes the table of every doctype whose definition is not the one it was last made from.
 ///
 /// # Errors
-/// As [`store::ddl::ensure_table`].
+/// As [`doctypes::ensure`].
 pub fn ensure_tables(cx: &mut Cx) -> Result<(), AppError> {
-    for doctype in cx.env.doctypes().iter() {
-        store::ddl::ensure_table(cx.conn, cx.now, doctype)?;
-    }
-    Ok(())
+    let pending = doctypes::list_pending(cx)?;
+    doctypes::ensure(cx, &pending)
 }
 
 /// Leaves out what is null, as Frappe 15's answers to read, create and update do.

@@ -12,6 +12,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant as Clock};
 
@@ -53,6 +54,26 @@ impl Default for Settings {
     }
 }
 
+/// What every process keeps whole in memory until it hears that it changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shared {
+    SigningKeys,
+    Doctypes,
+}
+
+impl Shared {
+    const ALL: [Self; 2] = [Self::SigningKeys, Self::Doctypes];
+
+    /// What a subject of [`super::epochs`] stands for, if it is not credentials.
+    pub(super) fn of_subject(subject: &str) -> Option<Self> {
+        match subject {
+            super::epochs::SIGNING_KEYS => Some(Self::SigningKeys),
+            super::epochs::DOCTYPES => Some(Self::Doctypes),
+            _ => None,
+        }
+    }
+}
+
 /// A write that need not be waited for, such as `last_used`; dropped when the writer is busy or fails.
 type LaterJob = Box<dyn FnMut(&mut Conn) -> Result<(), StoreError> + Send>;
 
@@ -62,7 +83,7 @@ pub struct Effects {
     forget: Vec<String>,
     later: Vec<(&'static str, LaterJob)>,
     committed: Vec<Box<dyn FnOnce() + Send>>,
-    keys_changed: bool,
+    changed: Vec<Shared>,
 }
 
 impl Effects {
@@ -82,9 +103,9 @@ impl Effects {
         self.committed.push(Box::new(note));
     }
 
-    /// The signing keys changed and are to be read anew.
-    pub fn keys_changed(&mut self) {
-        self.keys_changed = true;
+    /// Something that is kept in memory changed and is to be read anew. Called by [`super::epochs::bump`] too.
+    pub(super) fn changed(&mut self, shared: Shared) {
+        self.changed.push(shared);
     }
 }
 
@@ -101,7 +122,7 @@ struct Inner {
     query_permits: Semaphore,
     lookup_permits: Semaphore,
     writer: Writer,
-    keys_generation: std::sync::atomic::AtomicU64,
+    generations: [AtomicU64; Shared::ALL.len()],
 }
 
 enum Writer {
@@ -162,7 +183,7 @@ impl Db {
             settings,
             epochs,
             writer,
-            keys_generation: std::sync::atomic::AtomicU64::new(0),
+            generations: Shared::ALL.map(|_| AtomicU64::new(0)),
         })))
     }
 
@@ -176,21 +197,21 @@ impl Db {
         &self.0.epochs
     }
 
-    /// Grows whenever the signing keys changed, here or in another process.
-    pub fn keys_generation(&self) -> u64 {
-        self.0.keys_generation.load(std::sync::atomic::Ordering::Acquire)
+    /// Grows whenever this changed, here or in another process.
+    pub fn generation(&self, shared: Shared) -> u64 {
+        self.0.generations[shared as usize].load(Ordering::Acquire)
     }
 
     /// Starts to watch for revocations made by other processes: LISTEN on Postgres, the epoch
     /// table every 200 ms on SQLite. Runs until the process ends.
     pub fn watch_other_processes(&self) {
         let inner = Arc::downgrade(&self.0);
-        let keys_changed = move || {
+        let changed = move |shared: Shared| {
             if let Some(inner) = inner.upgrade() {
-                inner.keys_generation.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
+                inner.generations[shared as usize].fetch_add(1, Ordering::AcqRel);
             }
         };
-        super::epochs::watch(&self.0.url, &self.0.epochs, keys_changed);
+        super::epochs::watch(&self.0.url, &self.0.epochs, changed);
     }
 
     /// Reads by key: bounded, fast.
@@ -378,8 +399,8 @@ impl Db {
         for subject in &effects.forget {
             self.0.epochs.bump(subject);
         }
-        if effects.keys_changed {
-            self.0.keys_generation.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
+        for shared in effects.changed {
+            self.0.generations[shared as usize].fetch_add(1, Ordering::AcqRel);
         }
         for (name, job) in effects.later {
             self.write_later(name, job);

@@ -286,6 +286,90 @@ pub(super) fn lock_tree(conn: &mut Conn, doctype: &str) -> Result<(), StoreError
     Ok(())
 }
 
+/// Keeps a change of tables from waiting for, and so holding up, everybody who uses them; and lets it take its
+/// time once it runs. Until the transaction ends. SQLite has one writer at a time, which waits for nobody.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub(super) fn limit_waiting_for_tables(conn: &mut Conn) -> Result<(), StoreError> {
+    match conn {
+        Conn::Sqlite(_) => Ok(()),
+        Conn::Postgres(postgres) => Ok(postgres.batch_execute("SET LOCAL lock_timeout = '3s'; SET LOCAL statement_timeout = '10min'")?),
+    }
+}
+
+/// Whether the database gave up waiting for a lock.
+pub(super) fn is_lock_timeout(cause: &str) -> bool {
+    cause.contains("lock timeout")
+}
+
+/// Keeps everybody else from reading and writing a (quoted) table until the transaction ends.
+///
+/// # Errors
+/// [`StoreError`] from the database, see [`is_lock_timeout`].
+pub(super) fn lock_table(conn: &mut Conn, table: &str) -> Result<(), StoreError> {
+    match conn {
+        Conn::Sqlite(_) => Ok(()),
+        Conn::Postgres(postgres) => Ok(postgres.batch_execute(&format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"))?),
+    }
+}
+
+/// A column without indexes that gets another type.
+pub(super) struct Retype<'a> {
+    /// Quoted.
+    pub table: &'a str,
+    pub name: &'a str,
+    /// The new column's type and constraints.
+    pub column: &'a str,
+    /// The old value in the new type; names the column in quotes.
+    pub value: &'a str,
+    pub new_type: &'a str,
+    /// The same as `CAST` takes it.
+    pub cast_type: &'a str,
+}
+
+/// The statements of a [`Retype`].
+pub(super) fn retype_column(conn: &Conn, change: &Retype<'_>) -> String {
+    let Retype { table, name, column, value, new_type, cast_type } = change;
+    match conn {
+        // A dot is in no field's name.
+        Conn::Sqlite(_) => {
+            let old = format!("\"{name}.old\"");
+            let value = value.replace(&format!("\"{name}\""), &old);
+            format!(
+                "ALTER TABLE {table} RENAME COLUMN \"{name}\" TO {old}; ALTER TABLE {table} ADD COLUMN \"{name}\" {column}; \
+                 UPDATE {table} SET \"{name}\" = {value}; ALTER TABLE {table} DROP COLUMN {old};"
+            )
+        }
+        Conn::Postgres(_) => {
+            let mut sql = format!(
+                "ALTER TABLE {table} ALTER COLUMN \"{name}\" DROP DEFAULT, ALTER COLUMN \"{name}\" DROP NOT NULL, \
+                 ALTER COLUMN \"{name}\" TYPE {new_type} USING CAST({value} AS {cast_type});"
+            );
+            if column.contains(" NOT NULL") {
+                sql.push_str(&format!(" ALTER TABLE {table} ALTER COLUMN \"{name}\" SET DEFAULT 0, ALTER COLUMN \"{name}\" SET NOT NULL;"));
+            }
+            sql
+        }
+    }
+}
+
+/// A member of a JSON object as text. `object` is a column that holds JSON.
+pub(super) fn json_text(conn: &Conn, object: &str, key: &str) -> String {
+    match conn {
+        Conn::Sqlite(_) => format!("CAST({object} ->> '{key}' AS TEXT)"),
+        Conn::Postgres(_) => format!("(CAST({object} AS json) ->> '{key}')"),
+    }
+}
+
+/// The whole number that a text begins with, 0 where there is none.
+pub(super) fn leading_number(conn: &Conn, text: &str) -> String {
+    match conn {
+        Conn::Sqlite(_) => format!("COALESCE(CAST({text} AS INTEGER), 0)"),
+        Conn::Postgres(_) => format!("COALESCE(CAST(substring({text} FROM '^[0-9]{{1,15}}') AS BIGINT), 0)"),
+    }
+}
+
 /// The names of a table's columns; none when there is no such table.
 ///
 /// # Errors

@@ -10,6 +10,8 @@ use crate::doctype::{DocType, Rows};
 struct Source {
     doctype: &'static str,
     table: &'static str,
+    /// The column that holds a row's JSON, where some fields are read from it.
+    json: &'static str,
     columns: &'static [(&'static str, Expression)],
 }
 
@@ -20,9 +22,15 @@ enum Expression {
         sqlite: &'static str,
         postgres: &'static str,
     },
+    /// A member of the row's JSON.
+    Text(&'static str),
+    /// A member that is 0, 1, true, false, a text of these, or missing.
+    Flag(&'static str),
+    /// A member that is a whole number or a text of one; 0 where it is missing.
+    Number(&'static str),
 }
 
-use Expression::{Each, Same};
+use Expression::{Each, Flag, Number, Same, Text};
 
 /// A bare number in ORDER BY would mean a column by its position.
 const ZERO: Expression = Same("CAST(0 AS INTEGER)");
@@ -32,6 +40,7 @@ const SOURCES: &[Source] = &[
     Source {
         doctype: "User",
         table: "users",
+        json: "",
         columns: &[
             ("name", Same("d.name")),
             ("owner", Same("d.owner")),
@@ -65,6 +74,7 @@ const SOURCES: &[Source] = &[
     Source {
         doctype: "Has Role",
         table: "user_roles",
+        json: "",
         columns: &[
             ("name", Same("d.id")),
             ("owner", Same("d.owner")),
@@ -82,6 +92,7 @@ const SOURCES: &[Source] = &[
     Source {
         doctype: "Role",
         table: "roles",
+        json: "",
         columns: &[
             ("name", Same("d.name")),
             ("owner", Same("d.owner")),
@@ -100,6 +111,7 @@ const SOURCES: &[Source] = &[
     Source {
         doctype: "OAuth Client",
         table: "oauth_clients",
+        json: "",
         columns: &[
             ("name", Same("d.client_id")),
             ("owner", Same("d.owner")),
@@ -149,6 +161,7 @@ const SOURCES: &[Source] = &[
     Source {
         doctype: "OAuth Client Role",
         table: "oauth_client_roles",
+        json: "",
         columns: &[
             ("name", Same("d.id")),
             ("owner", Same("d.owner")),
@@ -166,6 +179,7 @@ const SOURCES: &[Source] = &[
     Source {
         doctype: "OAuth Resource",
         table: "oauth_resources",
+        json: "",
         columns: &[
             ("name", Same("d.name")),
             ("owner", Same("d.owner")),
@@ -183,6 +197,7 @@ const SOURCES: &[Source] = &[
     Source {
         doctype: "OAuth Bearer Token",
         table: "oauth_access_tokens",
+        json: "",
         columns: &[
             ("name", Same("d.id")),
             ("owner", Same("d.user_name")),
@@ -216,6 +231,7 @@ const SOURCES: &[Source] = &[
     Source {
         doctype: "File",
         table: "files",
+        json: "",
         columns: &[
             ("name", Same("d.name")),
             ("owner", Same("d.owner")),
@@ -246,6 +262,7 @@ const SOURCES: &[Source] = &[
     Source {
         doctype: "Social Login Key",
         table: "social_login_keys",
+        json: "",
         columns: &[
             ("name", Same("d.name")),
             ("owner", Same("d.owner")),
@@ -263,6 +280,171 @@ const SOURCES: &[Source] = &[
             ("access_token_url", NO_TEXT),
             ("redirect_url", Same("d.redirect_url")),
             ("api_endpoint", NO_TEXT),
+        ],
+    },
+    Source {
+        doctype: "DocType",
+        table: "doctypes",
+        json: "d.definition",
+        columns: &[
+            ("name", Same("d.name")),
+            ("owner", Same("d.owner")),
+            ("creation", Same("d.creation")),
+            ("modified", Same("d.modified")),
+            ("modified_by", Same("d.modified_by")),
+            ("docstatus", ZERO),
+            ("idx", ZERO),
+            ("module", Same("d.module")),
+            ("custom", Same("CAST(d.custom AS INTEGER)")),
+            ("istable", Same("CAST(d.istable AS INTEGER)")),
+            ("issingle", Same("CAST(d.issingle AS INTEGER)")),
+            ("is_submittable", Same("CAST(d.is_submittable AS INTEGER)")),
+            ("is_tree", Same("CAST(d.is_tree AS INTEGER)")),
+            ("is_virtual", Flag("is_virtual")),
+            ("editable_grid", Flag("editable_grid")),
+            ("quick_entry", Flag("quick_entry")),
+            ("track_changes", Flag("track_changes")),
+            ("track_seen", Flag("track_seen")),
+            ("track_views", Flag("track_views")),
+            ("allow_rename", Flag("allow_rename")),
+            ("allow_import", Flag("allow_import")),
+            ("allow_copy", Flag("allow_copy")),
+            ("in_create", Flag("in_create")),
+            ("read_only", Flag("read_only")),
+            ("hide_toolbar", Flag("hide_toolbar")),
+            ("show_name_in_global_search", Flag("show_name_in_global_search")),
+            ("show_title_field_in_link", Flag("show_title_field_in_link")),
+            ("translated_doctype", Flag("translated_doctype")),
+            ("email_append_to", Flag("email_append_to")),
+            ("has_web_view", Flag("has_web_view")),
+            ("index_web_pages_for_search", Flag("index_web_pages_for_search")),
+            ("beta", Flag("beta")),
+            ("autoname", Text("autoname")),
+            ("naming_rule", Text("naming_rule")),
+            ("title_field", Text("title_field")),
+            ("search_fields", Text("search_fields")),
+            ("image_field", Text("image_field")),
+            ("sort_field", Text("sort_field")),
+            ("sort_order", Text("sort_order")),
+            ("nsm_parent_field", Text("nsm_parent_field")),
+            ("description", Text("description")),
+            ("documentation", Text("documentation")),
+            ("document_type", Text("document_type")),
+            ("icon", Text("icon")),
+            ("color", Text("color")),
+            ("default_view", Text("default_view")),
+            ("engine", Text("engine")),
+            ("timeline_field", Text("timeline_field")),
+            ("sender_field", Text("sender_field")),
+            ("subject_field", Text("subject_field")),
+            ("website_search_field", Text("website_search_field")),
+            ("max_attachments", Number("max_attachments")),
+        ],
+    },
+    Source {
+        doctype: "DocField",
+        table: "doctype_fields",
+        json: "d.item",
+        columns: &[
+            ("name", Same("d.parent || '-field-' || CAST(d.idx AS TEXT)")),
+            ("owner", Same("d.owner")),
+            ("creation", Same("d.creation")),
+            ("modified", Same("d.modified")),
+            ("modified_by", Same("d.modified_by")),
+            ("docstatus", ZERO),
+            ("idx", Same("CAST(d.idx AS INTEGER)")),
+            ("label", Text("label")),
+            ("fieldname", Text("fieldname")),
+            ("fieldtype", Text("fieldtype")),
+            ("options", Text("options")),
+            ("default", Text("default")),
+            ("description", Text("description")),
+            ("reqd", Flag("reqd")),
+            ("unique", Flag("unique")),
+            ("search_index", Flag("search_index")),
+            ("in_list_view", Flag("in_list_view")),
+            ("in_standard_filter", Flag("in_standard_filter")),
+            ("in_global_search", Flag("in_global_search")),
+            ("in_preview", Flag("in_preview")),
+            ("in_filter", Flag("in_filter")),
+            ("bold", Flag("bold")),
+            ("hidden", Flag("hidden")),
+            ("read_only", Flag("read_only")),
+            ("set_only_once", Flag("set_only_once")),
+            ("no_copy", Flag("no_copy")),
+            ("allow_on_submit", Flag("allow_on_submit")),
+            ("allow_in_quick_entry", Flag("allow_in_quick_entry")),
+            ("allow_bulk_edit", Flag("allow_bulk_edit")),
+            ("ignore_user_permissions", Flag("ignore_user_permissions")),
+            ("ignore_xss_filter", Flag("ignore_xss_filter")),
+            ("non_negative", Flag("non_negative")),
+            ("is_virtual", Flag("is_virtual")),
+            ("fetch_if_empty", Flag("fetch_if_empty")),
+            ("report_hide", Flag("report_hide")),
+            ("print_hide", Flag("print_hide")),
+            ("print_hide_if_no_value", Flag("print_hide_if_no_value")),
+            ("remember_last_selected_value", Flag("remember_last_selected_value")),
+            ("translatable", Flag("translatable")),
+            ("collapsible", Flag("collapsible")),
+            ("hide_border", Flag("hide_border")),
+            ("hide_days", Flag("hide_days")),
+            ("hide_seconds", Flag("hide_seconds")),
+            ("show_dashboard", Flag("show_dashboard")),
+            ("sort_options", Flag("sort_options")),
+            ("permlevel", Number("permlevel")),
+            ("length", Number("length")),
+            ("columns", Number("columns")),
+            ("precision", Text("precision")),
+            ("fetch_from", Text("fetch_from")),
+            ("depends_on", Text("depends_on")),
+            ("mandatory_depends_on", Text("mandatory_depends_on")),
+            ("read_only_depends_on", Text("read_only_depends_on")),
+            ("collapsible_depends_on", Text("collapsible_depends_on")),
+            ("link_filters", Text("link_filters")),
+            ("width", Text("width")),
+            ("print_width", Text("print_width")),
+            ("max_height", Text("max_height")),
+            ("placeholder", Text("placeholder")),
+            ("documentation_url", Text("documentation_url")),
+            ("oldfieldname", Text("oldfieldname")),
+            ("oldfieldtype", Text("oldfieldtype")),
+            ("parent", Same("d.parent")),
+            ("parentfield", Same("CAST('fields' AS TEXT)")),
+            ("parenttype", Same("CAST('DocType' AS TEXT)")),
+        ],
+    },
+    Source {
+        doctype: "DocPerm",
+        table: "doctype_permissions",
+        json: "d.item",
+        columns: &[
+            ("name", Same("d.parent || '-permission-' || CAST(d.idx AS TEXT)")),
+            ("owner", Same("d.owner")),
+            ("creation", Same("d.creation")),
+            ("modified", Same("d.modified")),
+            ("modified_by", Same("d.modified_by")),
+            ("docstatus", ZERO),
+            ("idx", Same("CAST(d.idx AS INTEGER)")),
+            ("role", Text("role")),
+            ("if_owner", Flag("if_owner")),
+            ("permlevel", Number("permlevel")),
+            ("select", Flag("select")),
+            ("read", Flag("read")),
+            ("write", Flag("write")),
+            ("create", Flag("create")),
+            ("delete", Flag("delete")),
+            ("submit", Flag("submit")),
+            ("cancel", Flag("cancel")),
+            ("amend", Flag("amend")),
+            ("report", Flag("report")),
+            ("export", Flag("export")),
+            ("import", Flag("import")),
+            ("share", Flag("share")),
+            ("print", Flag("print")),
+            ("email", Flag("email")),
+            ("parent", Same("d.parent")),
+            ("parentfield", Same("CAST('permissions' AS TEXT)")),
+            ("parenttype", Same("CAST('DocType' AS TEXT)")),
         ],
     },
 ];
@@ -284,10 +466,15 @@ pub(super) fn expression(conn: &Conn, doctype: &DocType, fieldname: &str) -> Str
     match doctype.rows {
         Rows::OwnTable => format!("d.\"{fieldname}\""),
         Rows::Typed => {
-            let mapped = source(&doctype.name).and_then(|source| source.columns.iter().find(|(name, _)| *name == fieldname));
+            let Some(source) = source(&doctype.name) else { return "NULL".to_owned() };
+            let mapped = source.columns.iter().find(|(name, _)| *name == fieldname);
+            let member = |key: &str| dialect::json_text(conn, source.json, key);
             match mapped {
                 Some((_, Same(sql))) => (*sql).to_owned(),
                 Some((_, Each { sqlite, postgres })) => dialect::pick(conn, sqlite, postgres).to_owned(),
+                Some((_, Text(key))) => member(key),
+                Some((_, Flag(key))) => format!("CASE WHEN {} IN ('1', 'true') THEN 1 ELSE 0 END", member(key)),
+                Some((_, Number(key))) => dialect::leading_number(conn, &member(key)),
                 None => "NULL".to_owned(),
             }
         }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use diesel::prelude::*;
 
 use super::schema::credential_epochs;
-use super::{Conn, DatabaseUrl, Effects, StoreError, dialect};
+use super::{Conn, DatabaseUrl, Effects, Shared, StoreError, dialect};
 use crate::domain::Instant;
 
 /// The subject that stands for every credential, such as when a client or a role changed.
@@ -25,6 +25,8 @@ pub const EVERYBODY: &str = "*";
 pub const CLIENTS: &str = "*clients";
 /// The subject that says that the signing keys changed.
 pub const SIGNING_KEYS: &str = "*keys";
+/// The subject that says that definitions of doctypes changed.
+pub const DOCTYPES: &str = "*doctypes";
 
 const SLOTS: usize = 1 << 14;
 /// Milliseconds without a word from the database after which nothing cached is trusted.
@@ -161,10 +163,9 @@ pub fn bump(conn: &mut Conn, effects: &mut Effects, now: Instant, subject: &str)
         ))
         .execute(conn)?;
     dialect::notify(conn, &format!("{}:{subject}", *ORIGIN))?;
-    if subject == SIGNING_KEYS {
-        effects.keys_changed();
-    } else {
-        effects.forget(subject);
+    match Shared::of_subject(subject) {
+        Some(shared) => effects.changed(shared),
+        None => effects.forget(subject),
     }
     Ok(())
 }
@@ -191,13 +192,14 @@ fn last_id(conn: &mut Conn) -> Result<i64, StoreError> {
 }
 
 /// Watches for other processes on a thread of its own until the last `Epochs` is gone.
-pub(super) fn watch(url: &DatabaseUrl, epochs: &Arc<Epochs>, keys_changed: impl Fn() + Send + 'static) {
+pub(super) fn watch(url: &DatabaseUrl, epochs: &Arc<Epochs>, changed: impl Fn(Shared) + Send + 'static) {
     let url = url.clone();
     let weak = Arc::downgrade(epochs);
     // Nothing heard yet: until the watcher is up, nothing cached is trusted.
     epochs.set_bypass(true);
-    let heard = move |epochs: &Epochs, subject: &str| {
-        if subject == SIGNING_KEYS { keys_changed() } else { epochs.bump(subject) }
+    let heard = move |epochs: &Epochs, subject: &str| match Shared::of_subject(subject) {
+        Some(shared) => changed(shared),
+        None => epochs.bump(subject),
     };
     let run = move || {
         while let Some(epochs) = weak.upgrade() {
@@ -226,9 +228,18 @@ pub(super) fn watch(url: &DatabaseUrl, epochs: &Arc<Epochs>, keys_changed: impl 
 
 type Heard = dyn Fn(&Epochs, &str);
 
+/// What is kept in memory until it changes may have changed while nobody listened.
+fn note_unheard(epochs: &std::sync::Weak<Epochs>, heard: &Heard) {
+    if let Some(epochs) = epochs.upgrade() {
+        heard(&epochs, DOCTYPES);
+        heard(&epochs, SIGNING_KEYS);
+    }
+}
+
 /// Reads the epoch table every 200 ms (SQLite, and engines without LISTEN).
 fn poll(conn: &mut Conn, epochs: &std::sync::Weak<Epochs>, heard: &Heard) -> Result<(), StoreError> {
     let mut last = last_id(conn)?;
+    note_unheard(epochs, heard);
     while let Some(epochs) = epochs.upgrade() {
         for (id, subject, origin) in list_after(conn, last)? {
             last = id;
@@ -255,6 +266,7 @@ fn listen(conn: &mut Conn, epochs: &std::sync::Weak<Epochs>, heard: &Heard) -> R
             other => Err(other),
         };
     }
+    note_unheard(epochs, heard);
     let mut round = 0_u32;
     while let Some(epochs) = epochs.upgrade() {
         if round.is_multiple_of(5) {

@@ -29,7 +29,8 @@ pub mod client_documents;
 pub mod clients;
 pub mod codes;
 pub mod consents;
-pub mod ddl;
+mod ddl;
+pub mod doctypes;
 pub mod document_secrets;
 mod document_sources;
 pub mod documents;
@@ -52,6 +53,7 @@ pub mod users;
 mod writer;
 
 pub use conn::Conn;
-pub use db::{Db, Effects, Settings};
+pub use db::{Db, Effects, Settings, Shared};
+pub use ddl::DdlError;
 pub use error::StoreError;
 pub use pool::{Backend, DatabaseUrl, InvalidDatabaseUrl};

@@ -312,7 +312,20 @@ diesel::table! {
     doctypes (name) {
         name -> Text,
         definition -> Text,
+        word -> Text,
+        digest -> Text,
+        layout -> Nullable<Text>,
+        is_site -> Bool,
+        module -> Text,
+        istable -> Bool,
+        issingle -> Bool,
+        is_submittable -> Bool,
+        is_tree -> Bool,
+        custom -> Bool,
+        owner -> Text,
+        creation -> Timestamp,
         modified -> Timestamp,
+        modified_by -> Text,
     }
 }
 

@@ -61,6 +61,8 @@ const ARROWS: &[(&str, &str)] = &[
     ("mail", "config"),
     ("telemetry", "config"),
     ("secrets", "domain"),
+    // Two doctypes must not share the word by which a scope names them.
+    ("doctype", "domain"),
     // The one error of all flows: rules of a document are refused in its words.
     ("doctype", "error"),
 ];

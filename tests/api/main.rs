@@ -9,6 +9,7 @@ mod cli;
 mod clients;
 mod concurrency;
 mod demo;
+mod doctypes;
 mod documents;
 mod faults;
 mod fetch;

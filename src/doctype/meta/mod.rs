@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::fieldtype::{DATA_LENGTH, FieldType, Kind, Storage};
 use super::naming::Naming;
 
-pub use read::is_fieldname;
+pub use read::{has_nul, is_fieldname};
 
 /// A definition that cannot be used; the text names the file and the field.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,6 +76,8 @@ pub struct Field {
     pub write_only: bool,
     /// Kept by the server; what a request says about it is ignored.
     pub managed: bool,
+    /// Code of the server reads or writes it, so a site that replaces the definition keeps it.
+    pub relied_on: bool,
 }
 
 /// Frappe's `fetch_from`: `link_field.source`.
@@ -162,6 +164,7 @@ pub struct DocType {
     pub title_field: Option<String>,
     /// Further fields that a search looks into.
     pub search_fields: Vec<String>,
+    pub origin: Origin,
     pub rows: Rows,
     /// The field that `if_owner` compares with the caller; `owner` but for `User`, whose documents belong to themselves.
     pub owner_field: String,
@@ -194,6 +197,7 @@ impl Field {
             in_global_search: false,
             write_only: false,
             managed: false,
+            relied_on: false,
         }
     }
 

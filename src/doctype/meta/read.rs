@@ -111,6 +111,8 @@ struct RawField {
     ostiary_write_only: bool,
     #[serde(default, deserialize_with = "flag")]
     ostiary_managed: bool,
+    #[serde(default, deserialize_with = "flag")]
+    ostiary_relied_on: bool,
 }
 
 /// Frappe writes flags as 0 and 1; people write them as anything.
@@ -167,6 +169,9 @@ impl DocType {
     pub fn parse(file: &str, text: &str, origin: Origin) -> Result<Self, InvalidDefinition> {
         let refuse = |what: String| InvalidDefinition { file: file.to_owned(), what };
         let value: Value = serde_json::from_str(text).map_err(|error| refuse(format!("is not JSON: {error}")))?;
+        if has_nul(&value) {
+            return Err(refuse("has a NUL character, which Postgres cannot keep".into()));
+        }
         let definition = value.to_string();
         let raw: RawDocType = serde_json::from_value(value).map_err(|error| refuse(format!("is not a DocType: {error}")))?;
         Self::of_raw(raw, definition, origin).map_err(refuse)
@@ -196,6 +201,7 @@ impl DocType {
             is_virtual: raw.is_virtual,
             title_field: None,
             search_fields: Vec::new(),
+            origin,
             rows,
             owner_field: raw.ostiary_owner_field.filter(|_| origin == Origin::Builtin).unwrap_or_else(|| "owner".into()),
             default_order: Vec::new(),
@@ -209,6 +215,16 @@ impl DocType {
         doctype.search_fields = search_fields;
         doctype.default_order = read_order(raw.sort_field.as_deref(), raw.sort_order.as_deref(), &doctype);
         Ok(doctype)
+    }
+}
+
+/// Whether a text in it, or a key, has a NUL.
+pub fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(members) => members.iter().any(|(key, value)| key.contains('\0') || has_nul(value)),
     }
 }
 
@@ -311,6 +327,7 @@ fn read_field(raw: RawField, rows: Rows, is_child_table: bool) -> Result<Option<
         in_global_search: raw.in_global_search,
         write_only: raw.ostiary_write_only && rows == Rows::Typed,
         managed: raw.ostiary_managed && rows == Rows::Typed,
+        relied_on: raw.ostiary_relied_on,
     }))
 }
 

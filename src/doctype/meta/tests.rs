@@ -1,4 +1,5 @@
-use serde_json::json;
+use proptest::prelude::*;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::doctype::naming::{Part, Pattern};
@@ -99,4 +100,89 @@ fn orders_may_name_several_fields_and_unknown_ones_are_left_out() {
     assert_eq!(order("idx desc, name asc", ""), [key("idx", true), key("name", false)]);
     assert_eq!(order("creation", "ASC"), [key("creation", false)]);
     assert_eq!(order("nosuch", "ASC"), [key("modified", true)]);
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let words = prop::sample::select(vec![
+        "name",
+        "fields",
+        "fieldname",
+        "fieldtype",
+        "options",
+        "Data",
+        "Link",
+        "Table",
+        "permissions",
+        "role",
+        "autoname",
+        "field:a",
+        "format:{a}-{##}",
+        "naming_series:",
+        "is_tree",
+        "istable",
+        "issingle",
+        "default",
+        "length",
+        "precision",
+        "a",
+        "A",
+        "\"; --",
+        "é",
+        "",
+    ]);
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<i32>().prop_map(|number| Value::from(f64::from(number) / 8.0)),
+        words.clone().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 60, 8, move |inner| {
+        let keys = prop_oneof![4 => words.clone().prop_map(str::to_owned), 1 => any::<String>()];
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::Array),
+            prop::collection::vec((keys, inner), 0..8).prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+/// Something that is nearly a definition.
+fn any_definition() -> impl Strategy<Value = Value> {
+    let field = (
+        prop_oneof!["[a-zA-Z_\" ;é]{0,12}", Just("x".repeat(70))],
+        prop::sample::select(vec!["Data", "Int", "Link", "Table", "Heading", "Nope"]),
+        any_json(),
+    );
+    let fields = prop::collection::vec(field, 0..6).prop_map(|fields| {
+        let fields = fields.into_iter().map(|(name, fieldtype, options)| json!({"fieldname": name, "fieldtype": fieldtype, "options": options, "length": options, "default": options}));
+        Value::Array(fields.collect())
+    });
+    let name = prop_oneof!["[A-Za-z][A-Za-z0-9 _-]{0,30}", any::<String>()];
+    (name, prop_oneof![4 => fields, 1 => any_json()], any_json(), any_json()).prop_map(|(name, fields, autoname, other)| {
+        json!({"name": name, "fields": fields, "autoname": autoname, "is_tree": other, "search_fields": other, "permissions": [{"role": other}]})
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_json_is_a_definition_or_refused(value in prop_oneof![any_json(), any_definition()], origin in prop::sample::select(vec![Origin::Site, Origin::Builtin])) {
+        let text = value.to_string();
+        if let Ok(doctype) = DocType::parse("x.json", &text, origin) {
+            // What stands between quotes in SQL ends none.
+            prop_assert!(doctype.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" -_".contains(&byte)), "{}", doctype.name);
+            prop_assert!(doctype.columns().chain(doctype.optional_fields().iter().filter_map(|field| Some((field, field.kind()?)))).all(|(field, _)| is_fieldname(&field.fieldname)));
+            prop_assert!(doctype.name.len() + "tab".len() <= 63 && doctype.fields.iter().all(|field| field.fieldname.len() <= 63));
+            // It is kept as text and means the same when it is read again.
+            let again = DocType::parse("x.json", &doctype.definition, origin);
+            prop_assert_eq!(again.as_ref(), Ok(&doctype));
+            prop_assert_eq!(crate::doctype::changes::changes(&doctype, &doctype), Vec::<String>::new());
+            let _ = crate::doctype::validate::unreadable_defaults(&doctype);
+        }
+    }
+
+    #[test]
+    fn any_text_is_a_definition_or_refused(text in any::<String>()) {
+        let _ = DocType::parse("x.json", &text, Origin::Site);
+    }
 }

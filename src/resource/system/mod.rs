@@ -6,6 +6,7 @@
 //! else must happen then. To add one: a definition in `doctype/builtin`, its columns in
 //! `store/document_sources.rs`, a file here, and its line in [`SYSTEM`].
 
+mod doctype;
 pub mod file;
 mod oauth_bearer_token;
 mod oauth_client;
@@ -28,6 +29,7 @@ use crate::error::AppError;
 
 /// The adapters.
 pub static SYSTEM: &[&dyn SystemDoctype] = &[
+    &doctype::DocTypeDoctype,
     &file::FileDoctype,
     &oauth_bearer_token::OAuthBearerToken,
     &oauth_client::OAuthClient,

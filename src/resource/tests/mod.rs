@@ -526,7 +526,7 @@ fn a_table_grows_with_its_definition_and_refuses_what_would_lose_values() {
             house.read(&alice, "Odd Thing", "a").map(|thing| (thing["extra"].clone(), thing["rank"].clone())),
             Ok((json!(0), json!(3)))
         );
-        let retyped = THING.replace(r#""rank", "label": "Rank", "fieldtype": "Int""#, r#""rank", "label": "Rank", "fieldtype": "Data""#);
+        let retyped = THING.replace(r#""rank", "label": "Rank", "fieldtype": "Int""#, r#""rank", "label": "Rank", "fieldtype": "Date""#);
         assert!(change(&retyped).is_err_and(|error| error.to_string().contains("rank")));
     }
 }

@@ -1,0 +1,101 @@
+//! The indexes of document tables, as the databases' planners see them.
+
+use diesel::connection::SimpleConnection as _;
+use diesel::sql_types::Text;
+use diesel::{QueryableByName, RunQueryDsl as _, sql_query};
+use ostiary::store::{Backend, Conn, StoreError};
+use serde_json::json;
+
+use super::{define, definition, redefine};
+use crate::both_databases;
+use crate::support::{Setup, TestApp};
+
+both_databases!(
+    the_newest_documents_of_one_value_are_one_range_of_an_index,
+    indexes_come_and_go_with_their_fields,
+    a_table_that_an_older_program_made_gets_the_indexes_of_this_one,
+);
+
+#[derive(QueryableByName)]
+struct Line {
+    #[diesel(sql_type = Text)]
+    detail: String,
+}
+
+#[derive(QueryableByName)]
+struct PostgresLine {
+    #[diesel(sql_type = Text, column_name = "QUERY PLAN")]
+    detail: String,
+}
+
+/// How the database would find the newest documents with a value; Postgres may not read or sort a whole small table.
+fn plan(app: &TestApp, table: &str, fieldname: &str) -> String {
+    let sql = format!(r#"SELECT "name" FROM "{table}" WHERE "{fieldname}" = 'x' ORDER BY "modified" DESC, "name" DESC LIMIT 20"#);
+    let lines = app.db().lookup_blocking(|conn, _| {
+        Ok(match conn {
+            Conn::Sqlite(sqlite) => {
+                let lines: Vec<Line> = sql_query(format!("EXPLAIN QUERY PLAN {sql}")).load(sqlite).map_err(StoreError::from)?;
+                lines.into_iter().map(|line| line.detail).collect::<Vec<_>>()
+            }
+            Conn::Postgres(postgres) => {
+                const OFF: &str = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off";
+                postgres.batch_execute(OFF).map_err(StoreError::from)?;
+                let lines: Vec<PostgresLine> = sql_query(format!("EXPLAIN {sql}")).load(postgres).map_err(StoreError::from)?;
+                postgres.batch_execute("RESET ALL").map_err(StoreError::from)?;
+                lines.into_iter().map(|line| line.detail).collect()
+            }
+        })
+    });
+    lines.expect("a plan").join("\n")
+}
+
+#[track_caller]
+fn is_one_range(plan: &str, index: &str) {
+    assert!(plan.contains(index) && !plan.contains("TEMP B-TREE") && !plan.contains("Sort"), "{plan}");
+}
+
+fn fields(indexed: bool) -> serde_json::Value {
+    json!([
+        {"fieldname": "guest", "fieldtype": "Link", "options": "User"},
+        {"fieldname": "town", "fieldtype": "Data", "search_index": i32::from(indexed)},
+        {"fieldname": "card", "fieldtype": "Data", "unique": i32::from(indexed)},
+        {"fieldname": "story", "fieldtype": "Text Editor", "search_index": 1}
+    ])
+}
+
+async fn the_newest_documents_of_one_value_are_one_range_of_an_index(app: TestApp) {
+    let administrator = app.administrator().await;
+    define(&administrator, &definition("Lodge Guest", fields(true))).await.expect_status(200);
+    for fieldname in ["guest", "town", "owner"] {
+        is_one_range(&plan(&app, "tabLodge Guest", fieldname), &format!("tabLodge Guest.{fieldname}.idx"));
+    }
+    assert!(plan(&app, "tabLodge Guest", "card").contains("tabLodge Guest.card.key"));
+}
+
+async fn indexes_come_and_go_with_their_fields(app: TestApp) {
+    let administrator = app.administrator().await;
+    let has =
+        |name: &str| plan(&app, "tabLodge Guest", name.split('.').next().expect("a field")).contains(&format!("tabLodge Guest.{name}"));
+    define(&administrator, &definition("Lodge Guest", fields(false))).await.expect_status(200);
+    for (round, indexed) in [(0, false), (1, true), (2, false), (3, true)] {
+        redefine(&administrator, &definition("Lodge Guest", fields(indexed))).await.expect_status(200);
+        assert_eq!((has("town.idx"), has("card.key")), (indexed, indexed), "{round}");
+        assert!(has("guest.idx"));
+    }
+}
+
+async fn a_table_that_an_older_program_made_gets_the_indexes_of_this_one(setup: Setup) {
+    let before = setup.clone().start().await;
+    let made = before.db().write_blocking("go back", |conn, _| {
+        let nulls = if matches!(conn, Conn::Postgres(_)) { " NULLS FIRST" } else { "" };
+        let sql = format!(
+            r#"DROP INDEX "tabToDo.allocated_to.idx"; CREATE INDEX "tabToDo.allocated_to.idx" ON "tabToDo" ("allocated_to"{nulls});
+               UPDATE doctypes SET layout = NULL, digest = ''"#
+        );
+        Ok(conn.batch_execute(&sql).map_err(StoreError::from)?)
+    });
+    made.expect("the indexes of an older program");
+    let after = setup.start().await;
+    is_one_range(&plan(&after, "tabToDo", "allocated_to"), "tabToDo.allocated_to.idx");
+    assert_eq!(after.backend() == Backend::Postgres, before.backend() == Backend::Postgres);
+}
