@@ -6,6 +6,7 @@
 //! [`Registry::insert`].
 
 mod builtin;
+pub mod column;
 pub mod condition;
 pub mod fieldtype;
 pub mod filter;
@@ -18,6 +19,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 pub use builtin::records;
+pub use column::{Column, Term};
 pub use fieldtype::{FieldType, Kind};
 pub use filter::Filter;
 pub use meta::{DocType, FetchFrom, Field, InvalidDefinition, Origin, Permission, Rows, SortKey};
