@@ -7,6 +7,7 @@
 
 mod builtin;
 pub mod changes;
+pub mod column;
 pub mod condition;
 pub mod fieldtype;
 pub mod filter;
@@ -20,6 +21,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock};
 
 pub use builtin::records;
+pub use column::{Column, Term};
 pub use fieldtype::{FieldType, Kind};
 pub use filter::Filter;
 pub use meta::{DocType, FetchFrom, Field, InvalidDefinition, Origin, Permission, Rows, SortKey};

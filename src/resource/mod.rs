@@ -34,7 +34,7 @@ use crate::error::AppError;
 
 pub use child::insert_row;
 pub use gather::{Gathered, Needs, needs};
-pub use list::{ListParams, count, list};
+pub use list::{ListParams, Page, count, count_listed, list, list_page};
 pub use naming::SentName;
 pub use permissions::{Action, permit};
 pub use read::{read, require};

@@ -104,7 +104,7 @@ pub(super) fn filter(caller: &Caller, doctype: &DocType, action: Action) -> Filt
         [] => rights,
         names => {
             let names = names.iter().map(|name| FieldValue::Text((*name).to_owned())).collect();
-            rights.and(Filter::Compare { fieldname: "name".to_owned(), operation: Operation::NotIn(names) })
+            rights.and(Filter::on("name", Operation::NotIn(names)))
         }
     }
 }

@@ -102,30 +102,111 @@ pub(super) fn current_time(conn: &mut Conn) -> Result<Instant, StoreError> {
     Ok(Instant::new(now.now))
 }
 
-/// The two ends of a query whose rows are each one JSON object with these keys; `FROM …` goes between them.
-pub(super) fn rows_as_json(conn: &Conn, columns: &[(&str, String)]) -> (String, &'static str) {
-    let mut sql = String::with_capacity(64 + columns.len() * 32);
+/// How the rows of a query are written.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    /// The keys and what they show; no key is there twice.
+    pub columns: &'a [(&'a str, String)],
+    /// Lists of values instead of objects.
+    pub as_arrays: bool,
+    /// What stands before each row as a JSON list and a line feed, which JSON text has none of; nothing if empty.
+    pub before: &'a [String],
+}
+
+/// The two ends of a query whose rows are each one JSON object (or list) with these keys; `FROM …` goes between them.
+pub(super) fn rows_as_json(conn: &Conn, rows: Rows<'_>) -> (String, String) {
+    let joined = |parts: &mut dyn Iterator<Item = String>| parts.collect::<Vec<_>>().join(", ");
     match conn {
         Conn::Sqlite(_) => {
-            sql.push_str("SELECT json_object(");
-            for (index, (key, expression)) in columns.iter().enumerate() {
-                let comma = if index == 0 { "" } else { ", " };
-                sql.push_str(&format!("{comma}'{key}', {expression}"));
-            }
-            sql.push_str(") ");
-            (sql, "")
+            let before = match rows.before {
+                [] => String::new(),
+                before => format!("json_array({}) || char(10) || ", before.join(", ")),
+            };
+            let row = if rows.as_arrays {
+                format!("json_array({})", joined(&mut rows.columns.iter().map(|(_, expression)| expression.clone())))
+            } else {
+                format!("json_object({})", joined(&mut rows.columns.iter().map(|(key, expression)| format!("'{key}', {expression}"))))
+            };
+            (format!("SELECT {before}{row} "), String::new())
         }
         // `row_to_json` writes compact JSON in the order of the columns; `json_build_object` puts spaces into it.
         Conn::Postgres(_) => {
-            sql.push_str("SELECT row_to_json(shown)::text FROM (SELECT ");
-            for (index, (key, expression)) in columns.iter().enumerate() {
-                let comma = if index == 0 { "" } else { ", " };
-                sql.push_str(&format!("{comma}{expression} AS \"{key}\""));
-            }
-            sql.push(' ');
-            (sql, ") AS shown")
+            let list = |names: &[String]| {
+                let values: Vec<String> = names.iter().map(|name| format!("coalesce(to_json(shown.{name})::text, 'null')")).collect();
+                format!("'[' || {} || ']'", values.join(" || ',' || "))
+            };
+            let names: Vec<String> = rows.columns.iter().map(|(key, _)| format!("\"{key}\"")).collect();
+            let hidden: Vec<String> = (0..rows.before.len()).map(|index| format!("\"~{index}\"")).collect();
+            let row = match (rows.as_arrays, hidden.as_slice()) {
+                (true, _) if names.is_empty() => "'[]'".to_owned(),
+                (true, _) => list(&names),
+                (false, []) => "row_to_json(shown)::text".to_owned(),
+                (false, _) => {
+                    let own = joined(&mut names.iter().map(|name| format!("shown.{name}")));
+                    format!("(SELECT row_to_json(own)::text FROM (SELECT {own}) AS own)")
+                }
+            };
+            let before = if hidden.is_empty() { String::new() } else { format!("{} || chr(10) || ", list(&hidden)) };
+            let inner = joined(
+                &mut rows
+                    .columns
+                    .iter()
+                    .map(|(_, expression)| expression)
+                    .chain(rows.before)
+                    .zip(names.iter().chain(&hidden))
+                    .map(|(expression, name)| format!("{expression} AS {name}")),
+            );
+            (format!("SELECT {before}{row} FROM (SELECT {inner} "), ") AS shown".to_owned())
         }
     }
+}
+
+/// A sort key as it is remembered in a cursor: nothing of it is lost, and it is the same on both.
+pub(super) fn remembered(conn: &Conn, kind: Kind, column: &str) -> String {
+    match (conn, kind) {
+        (Conn::Sqlite(_), Kind::Float) => format!("format('%!.17g', {column})"),
+        (Conn::Postgres(_), Kind::Float) => format!("{column}::text"),
+        (_, Kind::Time) => column.to_owned(),
+        (_, Kind::Text { .. } | Kind::Int | Kind::Check | Kind::Date | Kind::Datetime) => shown(conn, kind, column, Tz::UTC),
+    }
+}
+
+/// A link with an object in its place, where there is a document to show: `present` is missing where there is none.
+pub(super) fn expanded(conn: &Conn, link: &str, present: &str, fields: &[(&str, String)]) -> String {
+    match conn {
+        Conn::Sqlite(_) => {
+            let pairs: Vec<String> = fields.iter().map(|(key, expression)| format!("'{key}', {expression}")).collect();
+            format!("json(CASE WHEN {present} IS NULL THEN json_quote({link}) ELSE json_object({}) END)", pairs.join(", "))
+        }
+        Conn::Postgres(_) => {
+            let columns: Vec<String> = fields.iter().map(|(key, expression)| format!("{expression} AS \"{key}\"")).collect();
+            let object = format!("(SELECT row_to_json(linked) FROM (SELECT {}) AS linked)", columns.join(", "));
+            format!("(CASE WHEN {present} IS NULL THEN to_json({link}) ELSE {object} END)")
+        }
+    }
+}
+
+/// A text as the number it spells in digits; nothing where it spells none.
+pub(super) fn as_number(conn: &Conn, text: &str) -> String {
+    match conn {
+        Conn::Sqlite(_) => {
+            format!("CASE WHEN {text} <> '' AND length({text}) < 19 AND {text} NOT GLOB '*[^0-9]*' THEN CAST({text} AS INTEGER) END")
+        }
+        Conn::Postgres(_) => format!("CASE WHEN {text} ~ '^[0-9]{{1,18}}$' THEN {text}::bigint END"),
+    }
+}
+
+/// A column that no index is looked up by. Postgres counts its values and chooses better by itself.
+pub(super) fn without_index(conn: &Conn, column: String) -> String {
+    match conn {
+        Conn::Sqlite(_) => format!("+{column}"),
+        Conn::Postgres(_) => column,
+    }
+}
+
+/// `sum` and `avg` as a Float on both databases.
+pub(super) fn float_of(conn: &Conn, column: &str) -> String {
+    format!("CAST({column} AS {})", pick(conn, "REAL", "DOUBLE PRECISION"))
 }
 
 /// A column as it is shown: what `json_object` and `row_to_json` would write differently is made equal.

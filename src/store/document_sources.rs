@@ -463,15 +463,20 @@ pub(super) fn table(doctype: &DocType) -> String {
 
 /// The expression of a field, on rows called `d`. A typed field without one is missing.
 pub(super) fn expression(conn: &Conn, doctype: &DocType, fieldname: &str) -> String {
+    expression_of(conn, "d", doctype, fieldname)
+}
+
+/// The expression of a field, on rows called `alias`.
+pub(super) fn expression_of(conn: &Conn, alias: &str, doctype: &DocType, fieldname: &str) -> String {
     match doctype.rows {
-        Rows::OwnTable => format!("d.\"{fieldname}\""),
+        Rows::OwnTable => format!("{alias}.\"{fieldname}\""),
         Rows::Typed => {
             let Some(source) = source(&doctype.name) else { return "NULL".to_owned() };
             let mapped = source.columns.iter().find(|(name, _)| *name == fieldname);
-            let member = |key: &str| dialect::json_text(conn, source.json, key);
+            let member = |key: &str| dialect::json_text(conn, &called(alias, source.json), key);
             match mapped {
-                Some((_, Same(sql))) => (*sql).to_owned(),
-                Some((_, Each { sqlite, postgres })) => dialect::pick(conn, sqlite, postgres).to_owned(),
+                Some((_, Same(sql))) => called(alias, sql),
+                Some((_, Each { sqlite, postgres })) => called(alias, dialect::pick(conn, sqlite, postgres)),
                 Some((_, Text(key))) => member(key),
                 Some((_, Flag(key))) => format!("CASE WHEN {} IN ('1', 'true') THEN 1 ELSE 0 END", member(key)),
                 Some((_, Number(key))) => dialect::leading_number(conn, &member(key)),
@@ -481,10 +486,36 @@ pub(super) fn expression(conn: &Conn, doctype: &DocType, fieldname: &str) -> Str
     }
 }
 
+/// An expression on rows `d` as one on rows called `alias`.
+fn called(alias: &str, sql: &str) -> String {
+    if alias == "d" {
+        return sql.to_owned();
+    }
+    let mut renamed = String::with_capacity(sql.len() + 8);
+    for (index, part) in sql.split("d.").enumerate() {
+        if index > 0 {
+            let inside_a_word = renamed.ends_with(|letter: char| letter.is_ascii_alphanumeric() || letter == '_');
+            renamed.push_str(if inside_a_word { "d" } else { alias });
+            renamed.push('.');
+        }
+        renamed.push_str(part);
+    }
+    renamed
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::doctype::Registry;
+
+    #[test]
+    fn only_the_rows_themselves_are_renamed() {
+        assert_eq!(called("l0", "COALESCE(d.login_after, 0)"), "COALESCE(l0.login_after, 0)");
+        assert_eq!(
+            called("l0", "(SELECT 1 FROM grants AS gd WHERE gd.id = d.grant_id)"),
+            "(SELECT 1 FROM grants AS gd WHERE gd.id = l0.grant_id)"
+        );
+    }
 
     #[test]
     fn every_field_of_a_typed_doctype_is_mapped() {

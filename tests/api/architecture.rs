@@ -65,6 +65,8 @@ const ARROWS: &[(&str, &str)] = &[
     ("doctype", "domain"),
     // The one error of all flows: rules of a document are refused in its words.
     ("doctype", "error"),
+    // Links to users are folded as their names are.
+    ("doctype", "domain"),
 ];
 
 /// Rooms of floor 3 that every flow may call.

@@ -1,64 +1,146 @@
-//! A filter as SQL.
+//! A filter as SQL (`docs/semantics.md`).
 
 use std::cmp::Ordering;
 
-use chrono_tz::Tz;
+use super::scope::{Path, Rendered, Scope};
+use super::{Statement, dialect, expression_of, table};
+use crate::doctype::column::{ChildRows, Missing};
+use crate::doctype::filter::{NameSet, Operation, Relation};
+use crate::doctype::{Column, DocType, FieldValue, Filter, Kind};
 
-use super::{Conn, Statement, dialect, expression};
-use crate::doctype::filter::Operation;
-use crate::doctype::{DocType, FieldValue, Filter, Kind, Rows};
-
-pub(super) fn push_where(statement: &mut Statement, conn: &Conn, doctype: &DocType, filter: &Filter, zone: Tz) {
-    if !filter.is_always() {
-        statement.sql(" WHERE ");
-        push_filter(statement, conn, doctype, filter, zone);
-    }
-}
-
-/// Own tables declare their text columns so; typed tables do not.
-pub(super) fn collation(conn: &Conn, doctype: &DocType, kind: Kind) -> &'static str {
-    match (kind, doctype.rows) {
-        (Kind::Text { .. }, Rows::Typed) => dialect::by_code_point(conn),
-        _ => "",
-    }
-}
-
-pub(super) fn may_be_missing(doctype: &DocType, fieldname: &str) -> bool {
-    doctype.column(fieldname).is_some_and(|(field, _)| doctype.may_be_missing(field))
-}
-
-fn push_filter(statement: &mut Statement, conn: &Conn, doctype: &DocType, filter: &Filter, zone: Tz) {
+/// Adds a condition. Child rows that are not joined are chosen here: it holds if there is a row (or
+/// none, in which everything is missing) for each path such that all that names the path holds.
+pub(super) fn push_condition(statement: &mut Statement, scope: &Scope<'_>, filter: &Filter) {
     match filter {
-        Filter::And(parts) => push_joined(statement, conn, doctype, parts, " AND ", "1 = 1", zone),
-        Filter::Or(parts) => push_joined(statement, conn, doctype, parts, " OR ", "1 = 0", zone),
-        Filter::Compare { fieldname, operation } => push_comparison(statement, conn, doctype, fieldname, operation, zone),
+        filter if scope.unjoined(filter).is_empty() => push_filter(statement, scope, filter),
+        // There is a row for which one of them holds: for one of them there is a row.
+        Filter::Or(parts) => push_joined(statement, parts, " OR ", |statement, part| push_condition(statement, scope, part)),
+        Filter::And(_) => {
+            let mut parts = Vec::new();
+            flatten(filter, &mut parts);
+            let sets = together(scope, parts);
+            push_joined(statement, &sets, " AND ", |statement, (rows, parts)| match (rows.as_slice(), parts.as_slice()) {
+                ([], parts) => push_joined(statement, parts, " AND ", |statement, part| push_filter(statement, scope, part)),
+                (_, [one]) => push_condition(statement, scope, one),
+                (rows, parts) => push_chosen(statement, scope, rows, parts),
+            });
+        }
+        Filter::Compare { .. } => push_chosen(statement, scope, &scope.unjoined(filter), &[filter]),
     }
 }
 
-fn push_joined(statement: &mut Statement, conn: &Conn, doctype: &DocType, parts: &[Filter], word: &str, none: &str, zone: Tz) {
-    if parts.is_empty() {
-        statement.sql(none);
+fn flatten<'f>(filter: &'f Filter, parts: &mut Vec<&'f Filter>) {
+    match filter {
+        Filter::And(inner) => inner.iter().for_each(|part| flatten(part, parts)),
+        other => parts.push(other),
+    }
+}
+
+/// Conditions that speak of the same rows, with these rows; first those that speak of none.
+type Together<'f> = (Vec<&'f ChildRows>, Vec<&'f Filter>);
+
+fn together<'f>(scope: &Scope<'_>, parts: Vec<&'f Filter>) -> Vec<Together<'f>> {
+    let mut plain = Vec::new();
+    let mut sets: Vec<Together<'f>> = Vec::new();
+    for part in parts {
+        let mut rows = scope.unjoined(part);
+        if rows.is_empty() {
+            plain.push(part);
+            continue;
+        }
+        let (same, others): (Vec<_>, Vec<_>) = sets.into_iter().partition(|(known, _)| known.iter().any(|one| rows.contains(one)));
+        let mut filters = Vec::new();
+        for (known, earlier) in same {
+            rows.extend(known.into_iter().filter(|one| !rows.contains(one)).collect::<Vec<_>>());
+            filters.extend(earlier);
+        }
+        filters.push(part);
+        sets = others;
+        sets.push((rows, filters));
+    }
+    if !plain.is_empty() {
+        sets.insert(0, (Vec::new(), plain));
+    }
+    sets
+}
+
+/// That there are child rows for which all of `parts` hold.
+fn push_chosen(statement: &mut Statement, scope: &Scope<'_>, rows: &[&ChildRows], parts: &[&Filter]) {
+    let mut inner = scope.clone();
+    let offset = inner.joins.len();
+    for (index, rows) in rows.iter().enumerate() {
+        inner.joins.push((Path::Rows(rows), format!("{}c{}", scope.alias, offset + index)));
+    }
+    let conditions =
+        |statement: &mut Statement| push_joined(statement, parts, " AND ", |statement, part| push_filter(statement, &inner, part));
+    // Without the row that is missing, the database may also begin with the child rows.
+    if let ([rows], Some(false)) = (rows, parts.iter().try_fold(true, |all, part| Some(all & holds_without_row(scope.doctype, part)?))) {
+        let alias = &inner.joins[offset].1;
+        let parent = expression_of(scope.conn, alias, &rows.doctype, "parent");
+        statement.sql(&format!("{} IN (SELECT {parent} FROM {} AS {alias} WHERE ", scope.name_as_text(), table(&rows.doctype)));
+        conditions(statement);
+        scope.push_table(statement, rows, alias);
+        statement.sql(")");
         return;
     }
+    statement.sql(&format!("EXISTS (SELECT 1 FROM (SELECT 1 AS one) AS {}_one", scope.alias));
+    for (path, alias) in &inner.joins[offset..] {
+        let Path::Rows(rows) = path else { continue };
+        statement.sql(&format!(" LEFT JOIN {} AS {alias} ON ", table(&rows.doctype)));
+        scope.push_belongs(statement, rows, alias);
+    }
+    statement.sql(" WHERE ");
+    conditions(statement);
+    statement.sql(")");
+}
+
+/// Whether a condition on nothing but child rows holds where there is none; `None` if it names other fields too.
+fn holds_without_row(doctype: &DocType, filter: &Filter) -> Option<bool> {
+    match filter {
+        Filter::And(parts) => parts.iter().try_fold(true, |all, part| Some(all & holds_without_row(doctype, part)?)),
+        Filter::Or(parts) => parts.iter().try_fold(false, |any, part| Some(any | holds_without_row(doctype, part)?)),
+        Filter::Compare { column: column @ Column::Child { .. }, operation } => {
+            let (_, kind) = column.field(doctype)?;
+            Some(holds_for_missing(column.missing(doctype), kind, operation))
+        }
+        Filter::Compare { .. } => None,
+    }
+}
+
+fn push_filter(statement: &mut Statement, scope: &Scope<'_>, filter: &Filter) {
+    match filter {
+        Filter::And(parts) if parts.is_empty() => {
+            statement.sql("1 = 1");
+        }
+        Filter::Or(parts) if parts.is_empty() => {
+            statement.sql("1 = 0");
+        }
+        Filter::And(parts) => push_joined(statement, parts, " AND ", |statement, part| push_filter(statement, scope, part)),
+        Filter::Or(parts) => push_joined(statement, parts, " OR ", |statement, part| push_filter(statement, scope, part)),
+        Filter::Compare { column, operation } => match scope.column(column) {
+            Some(column) => push_comparison(statement, scope, &column, operation),
+            // Every field was checked against the definition.
+            None => {
+                statement.sql("1 = 0");
+            }
+        },
+    }
+}
+
+fn push_joined<T>(statement: &mut Statement, parts: &[T], word: &str, push: impl Fn(&mut Statement, &T)) {
     statement.sql("(");
     for (index, part) in parts.iter().enumerate() {
         statement.sql(if index == 0 { "" } else { word });
-        push_filter(statement, conn, doctype, part, zone);
+        push(statement, part);
     }
     statement.sql(")");
 }
 
 /// A comparison in which a missing value counts as '' or 0 (contract 6.1): what it would make of
 /// the comparison is worked out here, so that an index on the column still serves.
-fn push_comparison(statement: &mut Statement, conn: &Conn, doctype: &DocType, fieldname: &str, operation: &Operation, zone: Tz) {
-    let Some((_, kind)) = doctype.column(fieldname) else {
-        statement.sql("1 = 0");
-        return;
-    };
-    let column = expression(conn, doctype, fieldname);
-    let missing = FieldValue::missing(kind);
-    let collation = collation(conn, doctype, kind);
-    let holds_for_missing = may_be_missing(doctype, fieldname) && holds(&missing, operation);
+fn push_comparison(statement: &mut Statement, scope: &Scope<'_>, rendered: &Rendered, operation: &Operation) {
+    let Rendered { sql: column, kind, collation, missing } = rendered;
+    let kind = *kind;
     let compare = |statement: &mut Statement, operator: &str, value: &FieldValue| {
         statement.sql(&format!("{column}{collation} {operator} ")).bind(kind, value);
     };
@@ -75,11 +157,11 @@ fn push_comparison(statement: &mut Statement, conn: &Conn, doctype: &DocType, fi
             statement.sql(" AND ");
             compare(statement, "<=", to);
         }
-        Operation::In(values) => push_in(statement, &column, "IN", kind, values, &missing),
-        Operation::NotIn(values) => push_in(statement, &column, "NOT IN", kind, values, &missing),
+        Operation::In(values) => push_in(statement, column, "IN", kind, values),
+        Operation::NotIn(values) => push_in(statement, column, "NOT IN", kind, values),
         Operation::Like(pattern) | Operation::NotLike(pattern) => {
-            let text = dialect::compared_text(conn, kind, &column, zone);
-            let (before, after) = dialect::like(conn, &text, matches!(operation, Operation::NotLike(_)));
+            let text = dialect::compared_text(scope.conn, kind, column, scope.zone);
+            let (before, after) = dialect::like(scope.conn, &text, matches!(operation, Operation::NotLike(_)));
             statement.sql(&before).text(&closed_pattern(pattern)).sql(after);
         }
         Operation::IsSet | Operation::IsNotSet if !matches!(kind, Kind::Text { .. }) => {
@@ -91,21 +173,66 @@ fn push_comparison(statement: &mut Statement, conn: &Conn, doctype: &DocType, fi
         Operation::IsNotSet => {
             statement.sql(&format!("{column} = ''"));
         }
+        Operation::InSet(set) => push_set(statement, scope, column, kind, "IN", set),
+        Operation::NotInSet(set) => push_set(statement, scope, column, kind, "NOT IN", set),
     }
-    if holds_for_missing {
+    if holds_for_missing(*missing, kind, operation) {
         statement.sql(&format!(" OR {column} IS NULL"));
     }
     statement.sql(")");
 }
 
 /// `in` an empty list means in what a missing value counts as, as in Frappe.
-fn push_in(statement: &mut Statement, column: &str, operator: &str, kind: Kind, values: &[FieldValue], missing: &FieldValue) {
+fn push_in(statement: &mut Statement, column: &str, operator: &str, kind: Kind, values: &[FieldValue]) {
     statement.sql(&format!("{column} {operator} ("));
-    let values = if values.is_empty() { std::slice::from_ref(missing) } else { values };
+    let missing = FieldValue::missing(kind);
+    let values = if values.is_empty() { std::slice::from_ref(&missing) } else { values };
     for (index, value) in values.iter().enumerate() {
         statement.sql(if index == 0 { "" } else { ", " }).bind(kind, value);
     }
     statement.sql(")");
+}
+
+/// That a column names a document of a set.
+fn push_set(statement: &mut Statement, scope: &Scope<'_>, column: &str, kind: Kind, operator: &str, set: &NameSet) {
+    let (NameSet::Documents { doctype, .. } | NameSet::Tree { doctype, .. }) = set;
+    let inner = Scope::new(scope.conn, doctype, format!("{}n", scope.alias), scope.zone);
+    // A Link is a text, also where it names a document by number.
+    let name = if matches!(kind, Kind::Text { .. }) { inner.name_as_text() } else { inner.own("name") };
+    statement.sql(&format!("{column} {operator} (SELECT {name} FROM {} AS {}", table(doctype), inner.alias));
+    match set {
+        NameSet::Documents { filter, .. } => {
+            statement.sql(" WHERE ");
+            push_condition(statement, &inner, filter);
+        }
+        NameSet::Tree { node, relation, readable, .. } => {
+            let of = Scope { alias: format!("{}m", scope.alias), ..inner.clone() };
+            statement.sql(&format!(", {} AS {} WHERE {} = ", table(doctype), of.alias, of.own("name")));
+            let name_kind = doctype.column("name").map_or(kind, |(_, kind)| kind);
+            statement.bind(name_kind, node).sql(" AND ");
+            let (left, right, of_left, of_right) = (inner.own("lft"), inner.own("rgt"), of.own("lft"), of.own("rgt"));
+            statement.sql(&match relation {
+                Relation::Ancestors => format!("{left} < {of_left} AND {right} > {of_right}"),
+                // Sets of a tree are nested or apart, so its left end tells where a node is.
+                Relation::Descendants => format!("{left} > {of_left} AND {left} < {of_right}"),
+                Relation::DescendantsAndSelf => format!("{left} >= {of_left} AND {left} < {of_right}"),
+            });
+            for nodes in [&inner, &of] {
+                statement.sql(" AND ");
+                push_condition(statement, nodes, readable);
+            }
+        }
+    }
+    statement.sql(")");
+}
+
+/// Whether an operation holds for a missing value.
+fn holds_for_missing(missing: Missing, kind: Kind, operation: &Operation) -> bool {
+    match missing {
+        Missing::Never => false,
+        Missing::FulfilsNothing => *operation == Operation::IsNotSet,
+        Missing::Counts => holds(&FieldValue::missing(kind), operation),
+    }
 }
 
 /// Whether an operation holds for what a missing value counts as.
@@ -123,8 +250,8 @@ fn holds(missing: &FieldValue, operation: &Operation) -> bool {
         Operation::NotIn(values) => !values.is_empty() && !values.contains(missing),
         Operation::Like(pattern) => matches_nothing(pattern),
         Operation::NotLike(pattern) => !matches_nothing(pattern),
-        Operation::IsSet => false,
-        Operation::IsNotSet => true,
+        Operation::IsSet | Operation::InSet(_) => false,
+        Operation::IsNotSet | Operation::NotInSet(_) => true,
     }
 }
 

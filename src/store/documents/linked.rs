@@ -29,7 +29,7 @@ pub fn list_linked(
             statement.sql(if index == 0 { "" } else { ", " });
             push_name(&mut statement, doctype, name);
         }
-        statement.sql(")").sql(end);
+        statement.sql(")").sql(&end);
         found.extend(statement.load(conn)?);
     }
     Ok(found)

@@ -7,18 +7,22 @@
 mod filter;
 mod linked;
 mod links;
+mod pages;
+mod query;
+mod scope;
 mod select;
 pub mod tree;
 mod write;
 
 use super::dialect;
-use super::document_sources::{expression, table};
+use super::document_sources::{expression, expression_of, table};
 use super::statement::Statement;
 use super::{Conn, StoreError, ddl};
 use crate::doctype::{DocType, FieldValue, Kind};
 
 pub use linked::list_linked;
 pub use links::{LinkColumn, Linking, find_link};
+pub use query::{Grouping, Order, Query, Shown, count_rows, list_rows};
 pub use select::{Selection, count_documents, find_document, list_documents};
 pub use write::{
     Stamp, Taken, delete_document, delete_documents, delete_where, find_taken, insert_document, insert_documents, insert_if_missing,

@@ -1,12 +1,15 @@
-//! Lists, counts and single documents.
+//! Single documents, and the lists that the server itself needs.
 
 use chrono_tz::Tz;
 
-use super::filter::{collation, may_be_missing, push_where};
+use super::query::{Grouping, Order, Query, Shown, count_rows, list_rows};
 use super::{Conn, Statement, StoreError, dialect, expression, push_name, table};
-use crate::doctype::{DocType, Filter, SortKey};
+use crate::doctype::{Column, DocType, Filter, SortKey, Term};
 
-/// What a list is made of.
+/// No further condition.
+static ALWAYS: Filter = Filter::And(Vec::new());
+
+/// What a list of the server's own is made of.
 pub struct Selection<'a> {
     pub doctype: &'a DocType,
     /// The keys of each row's object and the fields they show.
@@ -19,36 +22,59 @@ pub struct Selection<'a> {
     pub zone: Tz,
 }
 
-/// The rows of a list, each as the text of a JSON object.
+/// The rows of a list, each as the text of a JSON object. What it leaves equal is sorted by name.
 ///
 /// # Errors
 /// [`StoreError`] from the database.
 pub fn list_documents(conn: &mut Conn, selection: &Selection<'_>) -> Result<Vec<String>, StoreError> {
-    let mut statement = Statement::default();
-    let end = push_select(&mut statement, conn, selection.doctype, selection.fields, selection.zone);
-    push_where(&mut statement, conn, selection.doctype, selection.filter, selection.zone);
-    push_order(&mut statement, conn, selection.doctype, selection.order);
-    if selection.limit.is_some() || selection.start > 0 {
-        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        statement.sql(" LIMIT ").int(selection.limit.map_or(i64::MAX, number));
-        if selection.start > 0 {
-            statement.sql(" OFFSET ").int(number(selection.start));
-        }
-    }
-    statement.sql(end);
-    statement.load(conn)
+    let shown = |(key, fieldname): &(&str, &str)| Shown {
+        key: (*key).to_owned(),
+        term: Term::Column(Column::from(*fieldname)),
+        expanded: Vec::new(),
+    };
+    let fields: Vec<Shown> = selection.fields.iter().map(shown).collect();
+    let by_name = SortKey { fieldname: "name".to_owned(), descending: selection.order.last().is_some_and(|key| key.descending) };
+    let order: Vec<Order> = selection
+        .order
+        .iter()
+        .chain([&by_name])
+        .map(|key| Order { term: Term::Column(Column::from(key.fieldname.as_str())), descending: key.descending })
+        .collect();
+    let query = Query {
+        fields: &fields,
+        order: &order,
+        start: selection.start,
+        limit: selection.limit,
+        ..everything(selection.doctype, selection.filter, selection.zone)
+    };
+    list_rows(conn, &query)
 }
 
-/// How many documents a filter holds for.
+/// How many documents a filter of the server's own holds for.
 ///
 /// # Errors
 /// [`StoreError`] from the database.
 pub fn count_documents(conn: &mut Conn, doctype: &DocType, filter: &Filter, zone: Tz) -> Result<i64, StoreError> {
-    let mut statement = Statement::default();
-    statement.sql("SELECT CAST(count(*) AS TEXT) FROM ").sql(&table(doctype)).sql(" AS d");
-    push_where(&mut statement, conn, doctype, filter, zone);
-    let rows = statement.load(conn)?;
-    rows.first().and_then(|count| count.parse().ok()).ok_or_else(|| StoreError::corrupt("count"))
+    count_rows(conn, &everything(doctype, filter, zone))
+}
+
+/// All documents that a filter holds for, with nothing of them shown.
+fn everything<'a>(doctype: &'a DocType, filter: &'a Filter, zone: Tz) -> Query<'a> {
+    Query {
+        doctype,
+        fields: &[],
+        rights: filter,
+        filter: &ALWAYS,
+        links: &[],
+        grouping: Grouping::Nothing,
+        order: &[],
+        start: 0,
+        limit: None,
+        zone,
+        as_arrays: false,
+        with_keys: false,
+        after: None,
+    }
 }
 
 /// One document by name, as the text of a JSON object with the given keys and fields. `lock` keeps
@@ -71,12 +97,12 @@ pub fn find_document(
     if lock {
         statement.sql(dialect::locked(conn));
     }
-    statement.sql(end);
+    statement.sql(&end);
     Ok(statement.load(conn)?.into_iter().next())
 }
 
 /// `SELECT … FROM table AS d`; returns what goes at the very end.
-pub(super) fn push_select(statement: &mut Statement, conn: &Conn, doctype: &DocType, fields: &[(&str, &str)], zone: Tz) -> &'static str {
+pub(super) fn push_select(statement: &mut Statement, conn: &Conn, doctype: &DocType, fields: &[(&str, &str)], zone: Tz) -> String {
     let columns: Vec<(&str, String)> = fields
         .iter()
         .filter_map(|(key, fieldname)| {
@@ -84,33 +110,7 @@ pub(super) fn push_select(statement: &mut Statement, conn: &Conn, doctype: &DocT
             Some((*key, dialect::shown(conn, kind, &expression(conn, doctype, &field.fieldname), zone)))
         })
         .collect();
-    let (start, end) = dialect::rows_as_json(conn, &columns);
+    let (start, end) = dialect::rows_as_json(conn, dialect::Rows { columns: &columns, as_arrays: false, before: &[] });
     statement.sql(&start).sql("FROM ").sql(&table(doctype)).sql(" AS d");
     end
-}
-
-/// The order asked for, and the name in the same direction where that leaves documents equal: an
-/// index on (modified, name) then serves the default order without sorting.
-fn push_order(statement: &mut Statement, conn: &Conn, doctype: &DocType, order: &[SortKey]) {
-    let by_name = SortKey { fieldname: "name".to_owned(), descending: order.last().is_some_and(|key| key.descending) };
-    let named = order.iter().any(|key| key.fieldname == by_name.fieldname);
-    statement.sql(" ORDER BY ");
-    for (index, key) in order.iter().chain((!named).then_some(&by_name)).enumerate() {
-        statement.sql(if index == 0 { "" } else { ", " });
-        push_sort_key(statement, conn, doctype, key);
-    }
-}
-
-fn push_sort_key(statement: &mut Statement, conn: &Conn, doctype: &DocType, key: &SortKey) {
-    // Every key was checked against the definition; an unknown one would sort by nothing.
-    let Some((_, kind)) = doctype.column(&key.fieldname) else {
-        statement.sql("NULL");
-        return;
-    };
-    statement.sql(&expression(conn, doctype, &key.fieldname));
-    statement.sql(collation(conn, doctype, kind));
-    statement.sql(if key.descending { " DESC" } else { "" });
-    if may_be_missing(doctype, &key.fieldname) {
-        statement.sql(dialect::missing_first(conn, key.descending));
-    }
 }

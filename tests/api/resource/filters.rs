@@ -14,7 +14,8 @@ both_databases!(
     times_are_compared_as_times,
     conditions_hold_together,
     unknown_fields_and_operators_are_refused,
-    operators_that_are_not_there_yet_name_themselves,
+    or_filters_hold_one_at_a_time,
+    words_for_ranges_of_days_are_understood,
     filters_that_cannot_be_read_are_refused,
 );
 
@@ -187,7 +188,8 @@ async fn unknown_fields_and_operators_are_refused(app: TestApp) {
             assert_refused(&reply, 417, "DataError", &format!("Field not permitted in query: {fieldname}"));
         }
     }
-    let known = "=, !=, &gt;, &lt;, &gt;=, &lt;=, like, not like, in, not in, is, between";
+    let known = "=, !=, &gt;, &lt;, &gt;=, &lt;=, like, not like, in, not in, is, between, timespan, previous, next, ancestors of, \
+                 descendants of, not ancestors of, not descendants of, descendants of (inclusive)";
     for operator in ["resembles", "==", "= 1 or", "or", "exists"] {
         let filters = json!([["status", operator, "Open"]]).to_string();
         let reply = caller.get(TODO).query(&[("filters", &filters)]).send().await;
@@ -196,18 +198,57 @@ async fn unknown_fields_and_operators_are_refused(app: TestApp) {
     assert_eq!(list(&caller, TODO, &[]).await.as_array().map(Vec::len), Some(4));
 }
 
-async fn operators_that_are_not_there_yet_name_themselves(app: TestApp) {
+async fn or_filters_hold_one_at_a_time(app: TestApp) {
     let caller = amina(&app).await;
-    for operator in
-        ["timespan", "previous", "next", "ancestors of", "descendants of", "not ancestors of", "not descendants of", "ilike", "regex"]
-    {
-        let filters = json!([["status", operator, "Open"]]).to_string();
-        let reply = caller.get(TODO).query(&[("filters", &filters)]).send().await;
-        assert_refused(&reply, 417, "ValidationError", &format!("the filter operator \"{operator}\" is not supported yet"));
+    for (or_filters, filters, expected) in [
+        (json!([["status", "=", "Open"], ["priority", "=", "Low"]]), json!(null), "abd"),
+        (json!({ "status": "Closed", "sender": ["is", "not set"] }), json!(null), "abd"),
+        (json!([["ToDo", "status", "=", "Open"], { "priority": "Low" }]), json!({ "date": [">", "2026-01-15"] }), "bd"),
+        (json!([]), json!({ "status": "Open" }), "ad"),
+        (json!([["status", "=", "Nothing"]]), json!(null), ""),
+    ] {
+        let (or_filters, filters) = (or_filters.to_string(), filters.to_string());
+        let parameters = [("or_filters", or_filters.as_str()), ("filters", &filters), ("order_by", "description")];
+        let found = column(&caller, TODO, "description", &parameters).await;
+        let found: String = found.iter().filter_map(|text| text.as_str()?.chars().next()).collect();
+        assert_eq!(found, expected, "{or_filters} {filters}");
+    }
+    let refused = caller.get(TODO).query(&[("or_filters", "[[status")]).send().await.expect_status(417);
+    assert!(messages(&refused)[0].starts_with("or_filters is not JSON"));
+}
+
+async fn words_for_ranges_of_days_are_understood(app: TestApp) {
+    let caller = amina(&app).await;
+    for (fieldname, operator, value, expected) in [
+        ("creation", "timespan", "today", "abdg"),
+        ("creation", "timespan", "This Year", "abdg"),
+        ("creation", "Timespan", "last 7 days", "abdg"),
+        ("creation", "timespan", "yesterday", ""),
+        ("creation", "next", "1 week", ""),
+        ("creation", "previous", "6 months", ""),
+        ("date", "timespan", "tomorrow", ""),
+    ] {
+        let filters = json!([[fieldname, operator, value]]);
+        assert_eq!(found(&caller, &filters).await, expected, "{filters}");
+    }
+    for (fieldname, operator, value, text) in [
+        ("creation", "timespan", "sometimes", "Filter on Created On: `timespan` takes words such as \"last month\""),
+        (
+            "creation",
+            "previous",
+            "2 days",
+            "Filter on Created On: `previous` takes \"1 week\", \"1 month\", \"3 months\", \"6 months\" or \"1 year\"",
+        ),
+        ("status", "timespan", "today", "Filter on Status: `timespan` takes a Date or a Datetime"),
+        ("status", "descendants of", "Open", "Filter on Status: it names no node of a tree"),
+        ("status", "regex", "O.*", "The operator regex is not offered; use like, with % for any letters"),
+    ] {
+        let filters = json!([[fieldname, operator, value]]).to_string();
+        assert_refused(&caller.get(TODO).query(&[("filters", &filters)]).send().await, 417, "ValidationError", text);
     }
     let filters = json!([["User", "name", "=", "x"]]).to_string();
-    let reply = caller.get(TODO).query(&[("filters", &filters)]).send().await;
-    assert_refused(&reply, 417, "ValidationError", "a filter on another doctype (User) is not supported yet");
+    let refused = caller.get(TODO).query(&[("filters", &filters)]).send().await;
+    assert_refused(&refused, 417, "DataError", "a filter on User: it is no child table of ToDo");
 }
 
 async fn filters_that_cannot_be_read_are_refused(app: TestApp) {

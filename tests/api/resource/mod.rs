@@ -7,6 +7,7 @@ mod oauth_resource;
 mod permissions;
 mod roles;
 mod scopes;
+mod semantics;
 mod todo;
 mod users;
 

@@ -103,7 +103,7 @@ async fn secrets_of_clients_and_tokens_can_be_asked_for_in_no_way(app: TestApp) 
                 assert!(messages(&refused)[0].starts_with("Field not permitted in query: "), "{}", refused.text());
             }
             let grouped = administrator.get(collection).query(&[("group_by", secret)]).send().await.expect_status(417);
-            assert!(messages(&grouped)[0].contains("group_by"));
+            assert_eq!(messages(&grouped), [format!("Field not permitted in query: {secret}")]);
         }
     }
 }
