@@ -1,9 +1,11 @@
 //! What an upload makes, and which ones are refused.
 
+use std::path::PathBuf;
+
 use base64::Engine as _;
 use serde_json::json;
 
-use super::{FILE, Form, UPLOAD, fetch, on_disk, private, public, text};
+use super::{FILE, Form, UPLOAD, fetch, on_disk, private, public, text, until};
 use crate::both_databases;
 use crate::support::{Setup, TestApp};
 
@@ -41,7 +43,7 @@ async fn an_upload_answers_its_document_and_the_file_comes_back(app: TestApp) {
     let reply = fetch(&amina, &document).await.expect_status(200);
     assert_eq!(reply.body, content);
     let (shelf, rest) = hash.split_at(2);
-    assert_eq!(on_disk(&app), [app.env().blobs.directory().join(shelf).join(rest)]);
+    until("the content is kept under its hash alone", || on_disk(&app) == [app.env().blobs.directory().join(shelf).join(rest)]).await;
 
     // The same document in lists, by name, and in both spellings of the path.
     let name = text(&document, "name");
@@ -81,7 +83,7 @@ async fn a_guest_uploads_nothing(app: TestApp) {
     Form::new().file("a.txt", b"hello").send(&stale).await.expect_status(401);
     // The control.
     Form::new().file("a.txt", b"hello").accepted(&app.user("amina@example.com").await.api_key().await).await;
-    assert_eq!(on_disk(&app).len(), 1);
+    until("its content is kept, and no other", || on_disk(&app).len() == 1).await;
 }
 
 async fn names_from_clients_never_become_paths(app: TestApp) {
@@ -119,8 +121,8 @@ async fn names_from_clients_never_become_paths(app: TestApp) {
     assert_eq!(text(&named.accepted(&amina).await, "file_name"), "c_d.txt");
     let nul = Form::new().file("a.txt", b"x").field("filename", "c\0d").send(&amina).await;
     assert_eq!((nul.status, nul.error().as_deref()), (417, Some("DataError")));
-    let names: Vec<_> = on_disk(&app).iter().map(|path| path.file_name().expect("a name").len()).collect();
-    assert!(names.iter().all(|length| *length == 62) && names.len() == 11, "contents, and nothing else: {names:?}");
+    let is_content = |path: &PathBuf| path.file_name().is_some_and(|name| name.len() == 62);
+    until("contents, and nothing else", || on_disk(&app).len() == 11 && on_disk(&app).iter().all(is_content)).await;
 }
 
 async fn a_name_that_is_taken_gets_letters(app: TestApp) {
@@ -166,7 +168,7 @@ async fn a_file_that_is_too_large_is_refused_without_reading_it_all(setup: Setup
     let first = [format!("{:x}\r\n", head.len()).as_bytes(), head, b"\r\n"].concat();
     let endless = raw(&app, &amina, "Transfer-Encoding: chunked", &[first, chunk.repeat(3)].concat()).await;
     assert!(endless.starts_with("HTTP/1.1 413"), "{endless}");
-    super::until("what was written of them is gone", || on_disk(&app).len() == 1).await;
+    until("what was written of them is gone", || on_disk(&app).len() == 1).await;
     // And base64 has no way around it.
     let encoded = base64::engine::general_purpose::STANDARD.encode(vec![7; 100_001]);
     let attach = json!({ "filename": "a.bin", "filedata": encoded, "decode_base64": 1 });
@@ -174,7 +176,7 @@ async fn a_file_that_is_too_large_is_refused_without_reading_it_all(setup: Setup
     // A body that breaks off leaves nothing either.
     let broken = raw(&app, &amina, "Content-Length: 50000", head).await;
     assert!(broken.is_empty() || broken.starts_with("HTTP/1.1 4"), "{broken}");
-    super::until("what was written of it is gone", || on_disk(&app).len() == 1).await;
+    until("what was written of it is gone", || on_disk(&app).len() == 1).await;
 }
 
 /// Sends the beginning of an upload and nothing more, and reads what is answered to that.
@@ -216,7 +218,7 @@ async fn only_listed_endings_are_taken(setup: Setup) {
     let attach = json!({ "filename": "a.html", "filedata": "x" });
     let reply = amina.post("/api/method/frappe.client.attach_file").json(&attach).send().await.expect_status(417);
     assert!(reply.text().contains("HTML"), "{}", reply.text());
-    assert_eq!(on_disk(&app).len(), 4);
+    until("the contents of four are kept", || on_disk(&app).len() == 4).await;
 }
 
 async fn forms_that_are_no_upload_are_refused_by_name(app: TestApp) {
