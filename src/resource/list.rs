@@ -136,6 +136,31 @@ fn read_filters(value: Option<&Value>) -> Result<Option<Value>, AppError> {
 /// # Errors
 /// As [`super::permit`], and what the filters, fields and order refuse.
 pub fn list(cx: &mut Cx, caller: &Caller, doctype: &str, params: &ListParams) -> Result<String, AppError> {
+    Ok(join(&list_rows(cx, caller, doctype, params)?))
+}
+
+/// A part of a list, as version 2 answers it.
+pub struct Page {
+    /// The rows, as the text of a JSON array.
+    pub rows: String,
+    /// Whether more follow.
+    pub has_more: bool,
+}
+
+/// The same as [`list`], with whether more rows follow.
+///
+/// # Errors
+/// As [`list`].
+pub fn list_page(cx: &mut Cx, caller: &Caller, doctype: &str, params: &ListParams) -> Result<Page, AppError> {
+    let one_more = ListParams { limit: params.limit.map(|limit| limit.saturating_add(1)), ..params.clone() };
+    let mut rows = list_rows(cx, caller, doctype, &one_more)?;
+    let limit = params.limit.map_or(rows.len(), |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let has_more = rows.len() > limit;
+    rows.truncate(limit);
+    Ok(Page { rows: join(&rows), has_more })
+}
+
+fn list_rows(cx: &mut Cx, caller: &Caller, doctype: &str, params: &ListParams) -> Result<Vec<String>, AppError> {
     let doctype = permissions::permit(cx.env, caller, doctype, None, Action::Read)?;
     let zone = cx.env.config.site.time_zone;
     let fields = read_fields(caller, &doctype, params.fields.as_ref())?;
@@ -151,8 +176,7 @@ pub fn list(cx: &mut Cx, caller: &Caller, doctype: &str, params: &ListParams) ->
         limit: params.limit,
         zone,
     };
-    let rows = documents::list_documents(cx.conn, &selection)?;
-    Ok(join(&rows))
+    Ok(documents::list_documents(cx.conn, &selection)?)
 }
 
 fn join(rows: &[String]) -> String {
