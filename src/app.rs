@@ -204,7 +204,7 @@ pub fn methods() -> impl Iterator<Item = MethodRow> {
         guest: method.guest,
         roles: method.roles,
         verbs: method.verbs.iter().map(|verb| verb.as_str()).collect(),
-        scopes: method.reached_by(),
+        scopes: method.reached.words(),
         limit: method.limit,
     })
 }

@@ -54,6 +54,9 @@ pub enum AppError {
     /// The request is not well formed; the text names the parameter or what to do.
     #[error("invalid request: {0}")]
     InvalidData(String),
+    /// An argument of another type than the method takes.
+    #[error("argument {name} must be of type {expected}, not {got}")]
+    WrongArgument { name: String, expected: &'static str, got: &'static str },
     /// A rule of the document was broken.
     #[error("{0}")]
     Validation(String),

@@ -20,6 +20,6 @@ pub(super) fn run(limits: &LimitsConfig) -> String {
         })
         .collect();
     let mut text = table(["method", "guest", "roles", "scopes", "verbs", "limit"], &rows, "No methods.");
-    text.push_str("\nA bearer token also reaches a method by its own scope, method:<name>, unless one scope alone is named. Every call counts for the limit request.\n");
+    text.push_str("\nA bearer token also reaches a method by its own scope, method:<name>, unless one scope alone is named. Where <doctype> is named, the token's scope must reach every doctype that a call touches. Every call counts for the limit request.\n");
     text
 }

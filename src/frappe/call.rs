@@ -3,8 +3,9 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::auth::{Identity, RequestFacts};
 use crate::domain::user::User;
@@ -54,6 +55,15 @@ impl Verb {
     }
 }
 
+/// Which version of the API a path speaks: envelopes, errors and some parameters differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// Everything but `/api/v2/…`; the shapes of Frappe 15.
+    One,
+    /// `/api/v2/…`; the shapes of Frappe 16.
+    Two,
+}
+
 /// One request, identified and parsed.
 pub struct Call<'a> {
     pub state: &'a State,
@@ -64,6 +74,7 @@ pub struct Call<'a> {
     /// The file that came with them, for methods that take one.
     pub file: Option<Received>,
     pub verb: Verb,
+    pub version: Version,
     /// When the request reached us; races are judged by it.
     pub arrived_at: crate::domain::Instant,
 }
@@ -71,30 +82,69 @@ pub struct Call<'a> {
 /// What a handler answers.
 pub struct Reply {
     pub body: Body,
+    /// Members at the top level, beside the result.
+    pub beside: Map<String, Value>,
+    /// Whether it shows a secret, which no cache may keep.
+    pub is_secret: bool,
     pub cookies: CookieChange,
 }
 
 /// The shapes of an answer.
 pub enum Body {
-    /// Under `message`; null means `{}`.
-    Message(Value),
-    /// Under `data`, as JSON text.
-    Data(actix_web::http::StatusCode, String),
-    /// At the top level, as Frappe's login answers: an object that `session_expired` may join.
-    Flat(Value),
+    /// What a method returns, as JSON text: under `message`, in version 2 under `data`. `null` means no member at all.
+    Result(String),
+    /// What a resource is, as JSON text: under `data`.
+    Data(StatusCode, String),
+    /// Only what stands beside it, as Frappe's login answers.
+    Flat,
     /// Complete as it is.
     Response(HttpResponse),
 }
 
+impl From<Body> for Reply {
+    fn from(body: Body) -> Self {
+        Self { body, beside: Map::new(), is_secret: false, cookies: CookieChange::Keep }
+    }
+}
+
 impl Reply {
-    /// `{"message": …}`.
+    /// What a method returns.
     pub fn message(value: impl Into<Value>) -> Self {
-        Self { body: Body::Message(value.into()), cookies: CookieChange::Keep }
+        Self::message_text(value.into().to_string())
+    }
+
+    /// The same, as JSON text that is not parsed again.
+    pub fn message_text(json: String) -> Self {
+        Body::Result(json).into()
+    }
+
+    /// What a resource is, as JSON text.
+    pub fn data(json: String) -> Self {
+        Body::Data(StatusCode::OK, json).into()
+    }
+
+    /// Members at the top level and nothing else; add them with [`Reply::beside`].
+    pub fn flat() -> Self {
+        Body::Flat.into()
     }
 
     /// A whole response.
     pub fn response(response: HttpResponse) -> Self {
-        Self { body: Body::Response(response), cookies: CookieChange::Keep }
+        Body::Response(response).into()
+    }
+
+    /// With a member at the top level, beside the result.
+    #[must_use]
+    pub fn beside(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.beside.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Not to be kept by a cache where `is_secret`.
+    #[must_use]
+    pub fn secret(mut self, is_secret: bool) -> Self {
+        self.is_secret = is_secret;
+        self
     }
 
     /// With cookies of a session that just started.

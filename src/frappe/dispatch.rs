@@ -1,106 +1,29 @@
 //! The one way in: from an actix request under `/api/` (or `cmd=` on `/`) to a handler, and from
 //! its answer or error to Frappe's shapes.
 
-use std::sync::Arc;
-
-use actix_web::http::header::{self, HeaderValue};
-use actix_web::http::{Method as HttpMethod, StatusCode};
+use actix_web::http::StatusCode;
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
-use percent_encoding::percent_decode_str;
+use serde_json::Value;
 
-use super::call::{Body, Call, Reply, Verb};
-use super::exceptions::Exception;
-use super::registry::{self, Door, Method};
-use super::{envelope, files, resource_v1};
+use super::call::{Body, Call, Reply, Verb, Version};
+use super::refusal::{body_error, error_response, resource_of};
+use super::registry::Door;
+use super::target::{Target, is_internal};
+use super::{envelope, files, resource_v1, resource_v2};
 use crate::auth::{Identity, RequestFacts, csrf};
 use crate::domain::limit::Limit;
-use crate::domain::resource::{Resource, path_below};
 use crate::error::{AppError, Denied};
 use crate::http::arrival;
 use crate::http::body::{self, BodyError};
 use crate::http::cookies::{self, CookieChange};
 use crate::http::cors::{self, Sharing};
 use crate::http::extract;
-use crate::http::oauth::{PROTECTED_RESOURCE, RefusalCause};
+use crate::http::oauth::RefusalCause;
 use crate::http::params::Params;
 use crate::http::request_log::RequestLog;
 use crate::http::upload::{self, Received, UploadError};
 use crate::http::{State, respond};
-use crate::oidc::discovery;
-use crate::pages;
-
-/// What a path leads to.
-enum Target {
-    Method(&'static Method),
-    /// A method that does not exist, by name.
-    UnknownMethod(String),
-    /// `/api/resource/…` and `/api/v1/resource/…`.
-    Resource {
-        doctype: String,
-        name: Option<String>,
-    },
-    /// `/files/…` and `/private/files/…`: a file by its URL.
-    File(String),
-    Nothing,
-}
-
-impl Target {
-    fn of_path(path: &str) -> Result<Self, AppError> {
-        if files::is_file_path(path) {
-            return Ok(Self::File(decode(path)?));
-        }
-        let Some(rest) = path.strip_prefix("/api/") else { return Ok(Self::Nothing) };
-        let rest = rest.strip_prefix("v1/").unwrap_or(rest);
-        if let Some(method) = rest.strip_prefix("method/") {
-            // Frappe ignores whatever follows the method's name.
-            let name = method.split('/').next().unwrap_or_default();
-            return Ok(Self::of_method(&decode(name)?));
-        }
-        if let Some(resource) = rest.strip_prefix("resource/") {
-            let (doctype, name) = resource.split_once('/').unwrap_or((resource, ""));
-            let name = decode(name.strip_suffix('/').unwrap_or(name))?;
-            let doctype = decode(doctype)?;
-            return Ok(if doctype.is_empty() {
-                Self::Nothing
-            } else {
-                Self::Resource { doctype, name: (!name.is_empty()).then_some(name) }
-            });
-        }
-        Ok(Self::Nothing)
-    }
-
-    fn of_method(name: &str) -> Self {
-        registry::find(name).map_or_else(|| Self::UnknownMethod(name.to_owned()), Self::Method)
-    }
-
-    fn route(&self) -> &'static str {
-        match self {
-            Self::Method(method) => method.path,
-            Self::UnknownMethod(_) => "/api/method/?",
-            Self::Resource { name: None, .. } => "/api/resource/{doctype}",
-            Self::Resource { name: Some(_), .. } => "/api/resource/{doctype}/{name}",
-            Self::File(url) => files::route(url),
-            Self::Nothing => "/api/?",
-        }
-    }
-
-    fn door(&self) -> Door {
-        match self {
-            Self::Method(method) => method.door,
-            Self::UnknownMethod(_) | Self::Resource { .. } | Self::File(_) | Self::Nothing => Door::Frappe,
-        }
-    }
-}
-
-/// Decodes a path segment; a plus sign stands for itself there.
-fn decode(segment: &str) -> Result<String, AppError> {
-    let text = percent_decode_str(segment).decode_utf8().map_err(|_| AppError::InvalidData("the path must be UTF-8".into()))?;
-    if text.contains('\0') {
-        return Err(AppError::InvalidData("the path must not contain NUL".into()));
-    }
-    Ok(text.into_owned())
-}
 
 /// Handles a request under `/api/`, or a `cmd=` call on `/`.
 pub async fn dispatch(state: &State, request: &HttpRequest, mut payload: Payload) -> HttpResponse {
@@ -157,26 +80,6 @@ async fn handle(
         Door::Frappe => Sharing::Configured,
     };
     cors::apply(sharing, request, &mut response, state).await;
-    response
-}
-
-fn body_error(state: &State, error: BodyError, door: Door) -> HttpResponse {
-    let status = match error {
-        BodyError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        BodyError::Broken => StatusCode::BAD_REQUEST,
-        BodyError::TooSlow => StatusCode::REQUEST_TIMEOUT,
-    };
-    if door != Door::Frappe {
-        return respond::json_no_store(
-            status,
-            r#"{"error":"invalid_request","error_description":"request body is too large or broke off"}"#,
-        );
-    }
-    // Frappe answers these two from its HTTP layer, as a plain page.
-    let title = status.canonical_reason().unwrap_or("Error");
-    let mut response = pages::error_page(state, status, title, "The request body is too large or broke off.", "Send less, in one piece.");
-    // The rest of the body is not read, so the connection cannot be used again.
-    response.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
     response
 }
 
@@ -298,7 +201,8 @@ impl<'a> Incoming<'a> {
             // Frappe answers a guest 403 for a name it might know and 417 for one it cannot know.
             Target::UnknownMethod(name) if is_internal(&name) => return Err(AppError::NotPermitted(Denied::Method(name)).into()),
             Target::UnknownMethod(name) => return Err(AppError::NoSuchMethod(name).into()),
-            Target::Resource { doctype, name } => resource_v1::handle(call, doctype, name).await?,
+            Target::Resource(address) => resource_v1::handle(call, address).await?,
+            Target::Document(address) => resource_v2::handle(call, address).await?,
             Target::File(url) => files::handle(call, url).await?,
             Target::Nothing => return Err(AppError::NoSuchPath.into()),
         };
@@ -316,23 +220,10 @@ impl<'a> Incoming<'a> {
     }
 
     fn call(&self, identity: Identity, params: Params, file: Option<Received>, verb: Verb) -> Call<'a> {
-        Call { state: self.state, request: self.request, facts: self.facts, identity, params, file, verb, arrived_at: self.arrived_at }
+        let version = Version::of_path(self.request.path());
+        let Self { state, request, facts, arrived_at, .. } = *self;
+        Call { state, request, facts, identity, params, file, verb, version, arrived_at }
     }
-}
-
-/// Functions of Frappe that exist but are no API methods (transcript 296).
-fn is_internal(name: &str) -> bool {
-    matches!(
-        name,
-        "frappe.get_all"
-            | "frappe.get_doc"
-            | "frappe.get_list"
-            | "frappe.db.sql"
-            | "frappe.db.get_value"
-            | "frappe.db.set_value"
-            | "frappe.set_user"
-            | "frappe.throw"
-    )
 }
 
 async fn call_method(target: &Target, call: Call<'_>) -> Result<Reply, AppError> {
@@ -355,12 +246,8 @@ async fn call_method(target: &Target, call: Call<'_>) -> Result<Reply, AppError>
         respond::set(&mut response, "allow", &allow);
         return Ok(Reply::response(response));
     }
-    if let Some(scope) = &call.identity.caller.scope
-        && !scope.allows_method(method.path, method.scopes)
-    {
-        // Where one word is demanded, the method's own would not do either.
-        let needed = if let [word] = method.scopes { (*word).to_owned() } else { format!("method:{}", method.path) };
-        return Err(AppError::InsufficientScope { needed });
+    if let Some(scope) = &call.identity.caller.scope {
+        method.reached.check(method.path, scope)?;
     }
     if !method.is_open_to(&call.identity.caller) {
         let text = format!("This takes the role {}", method.roles.join(" or "));
@@ -371,13 +258,23 @@ async fn call_method(target: &Target, call: Call<'_>) -> Result<Reply, AppError>
 
 /// Puts a reply into its shape, with cookies.
 fn finish_reply(state: &State, request: &HttpRequest, reply: Reply, identity: Option<&Identity>, session_expired: bool) -> HttpResponse {
+    let mut beside = reply.beside;
+    if session_expired {
+        beside.insert("session_expired".into(), 1.into());
+    }
+    let key = match Version::of_path(request.path()) {
+        Version::One => "message",
+        Version::Two => "data",
+    };
     let mut response = match reply.body {
-        Body::Message(value) if !session_expired => envelope::message(&value),
-        Body::Message(value) => flat(serde_json::json!({"message": value}), true),
-        Body::Data(status, json) => envelope::data(status, &json),
-        Body::Flat(value) => flat(value, session_expired),
+        Body::Result(json) => respond::json(StatusCode::OK, envelope::object(key, &json, &beside)),
+        Body::Data(status, json) => respond::json(status, envelope::object("data", &json, &beside)),
+        Body::Flat => respond::json(StatusCode::OK, Value::Object(beside).to_string()),
         Body::Response(response) => response,
     };
+    if reply.is_secret {
+        respond::no_store(&mut response);
+    }
     let change = match reply.cookies {
         CookieChange::Keep if session_expired => CookieChange::Clear,
         CookieChange::Keep => renewal(request, identity),
@@ -395,94 +292,5 @@ fn renewal(request: &HttpRequest, identity: Option<&Identity>) -> CookieChange {
     match extract::facts(request, &[]).sid {
         Some(sid) => CookieChange::Renew { sid: sid.to_owned() },
         None => CookieChange::Keep,
-    }
-}
-
-fn flat(mut value: serde_json::Value, session_expired: bool) -> HttpResponse {
-    if session_expired && let Some(object) = value.as_object_mut() {
-        object.insert("session_expired".into(), 1.into());
-    }
-    respond::json(StatusCode::OK, value.to_string())
-}
-
-/// An error in the shape of its door: Frappe's JSON, a page, or RFC 6749's JSON.
-fn error_response(
-    state: &State,
-    request: &HttpRequest,
-    door: Door,
-    error: &AppError,
-    session_expired: bool,
-    resource: Option<&Resource>,
-) -> HttpResponse {
-    let exception = Exception::from(error);
-    let mut response = if matches!(door, Door::OAuth(_)) || (matches!(door, Door::OAuthUser(_)) && extract::wants_json(request)) {
-        crate::http::oauth::error_response(error, exception.status)
-    } else if extract::wants_json(request) {
-        respond::json(exception.status, envelope::error_body(&exception, session_expired))
-    } else {
-        let text =
-            exception.text.as_deref().filter(|text| !text.contains('<')).unwrap_or("You cannot do this, or are not logged in any more.");
-        let (text, advice) = match error {
-            AppError::Csrf => ("This page is out of date, or belongs to another login.", "Go back to the app and start again."),
-            AppError::NotFound { .. } => (text, "Go back, and check the address."),
-            _ => (text, "Go back, or log in again."),
-        };
-        pages::error_page(state, exception.status, exception.title, text, advice)
-    };
-    if let Some(after) = exception.retry_after {
-        respond::retry_after(&mut response, after);
-    }
-    if let Some(challenge) = challenge(state, request, error, &exception, resource) {
-        respond::set(&mut response, "www-authenticate", &challenge);
-    }
-    // A header decides alone: what is wrong with it is no fault of the session beside it.
-    let about_session = exception.clears_cookies && !request.headers().contains_key(header::AUTHORIZATION);
-    if (about_session || session_expired) && *request.method() != HttpMethod::OPTIONS {
-        cookies::apply(&CookieChange::Clear, &mut response, state);
-    }
-    if let Some(value) = exception.retry_after.filter(|_| exception.status == StatusCode::TOO_MANY_REQUESTS) {
-        let reset = value.as_secs().max(1).to_string();
-        respond::set(&mut response, "x-ratelimit-remaining", "0");
-        respond::set(&mut response, "x-ratelimit-reset", &reset);
-    }
-    if exception.status == StatusCode::UNAUTHORIZED {
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    }
-    response
-}
-
-/// The registered resource that a refused request is below, for refusals that say where to get a token.
-async fn resource_of(state: &State, request: &HttpRequest, error: &AppError) -> Option<Arc<Resource>> {
-    let tells = matches!(error, AppError::NotPermitted(_) | AppError::InsufficientScope { .. })
-        || Exception::from(error).status == StatusCode::UNAUTHORIZED;
-    if !tells {
-        return None;
-    }
-    // Without an answer of the database the refusal stands, and says less.
-    let known = state.resources().await.ok()?;
-    known.covering(state.env.public_url.as_str(), request.path()).cloned()
-}
-
-/// `WWW-Authenticate` (RFC 6750 section 3, RFC 9728 section 5.1): where to get a token, for which scope, and what was wrong with this one.
-fn challenge(state: &State, request: &HttpRequest, error: &AppError, exception: &Exception, resource: Option<&Resource>) -> Option<String> {
-    let home = state.env.public_url.as_str();
-    let path = resource.and_then(|resource| path_below(&resource.uri, home)).unwrap_or_default();
-    let metadata = format!(r#"resource_metadata="{home}{PROTECTED_RESOURCE}{path}""#);
-    let words = match resource {
-        Some(resource) => resource.scope.to_string(),
-        None => discovery::api_scopes().join(" "),
-    };
-    let scope = if words.is_empty() { String::new() } else { format!(r#"scope="{words}", "#) };
-    let with_bearer = extract::text(request.headers(), &header::AUTHORIZATION)
-        .is_some_and(|value| value.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer ")));
-    match error {
-        AppError::InsufficientScope { needed } => Some(format!(r#"Bearer error="insufficient_scope", scope="{needed}", {metadata}"#)),
-        AppError::WrongResource => {
-            let description = r#"error_description="The access token is for another resource""#;
-            Some(format!(r#"Bearer error="invalid_token", {description}, {scope}{metadata}"#))
-        }
-        AppError::Unauthenticated if with_bearer => Some(format!(r#"Bearer error="invalid_token", {scope}{metadata}"#)),
-        _ if exception.status == StatusCode::UNAUTHORIZED => Some(format!("Bearer {scope}{metadata}")),
-        _ => None,
     }
 }

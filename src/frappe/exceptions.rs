@@ -61,6 +61,15 @@ impl Message {
     }
 }
 
+impl Exception {
+    /// What it says in one text: the exception's own, else the messages beside it, else its class.
+    pub fn told(&self) -> String {
+        let messages = || self.messages.iter().map(|message| message.text.as_str()).collect::<Vec<_>>().join(" ");
+        let text = self.text.clone().unwrap_or_else(messages);
+        if text.is_empty() { self.exc_type.to_owned() } else { text }
+    }
+}
+
 fn exception(status: StatusCode, exc_type: &'static str, title: &'static str) -> Exception {
     Exception {
         status,
@@ -158,6 +167,10 @@ impl From<&AppError> for Exception {
                 }
             }
             AppError::InvalidData(text) => validation("DataError", escape(text)),
+            AppError::WrongArgument { name, expected, got } => validation(
+                "FrappeTypeError",
+                format!("Argument '{}' should be of type '{expected}' but got '{got}' instead.", escape(name)),
+            ),
             AppError::Validation(text) => validation("ValidationError", escape(text)),
             AppError::Unsupported(what) => validation("ValidationError", format!("{} is not supported yet", escape(what))),
             AppError::FieldNotPermitted(field) => validation("DataError", format!("Field not permitted in query: {}", escape(field))),

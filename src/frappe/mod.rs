@@ -5,14 +5,21 @@
 //! table in [`registry`] lists the API methods. Where it differs from Frappe on purpose, a comment
 //! `Frappe: …, here: …, because` stands at the spot.
 
+mod arguments;
+mod bulk;
 pub mod call;
 pub mod dispatch;
+mod document_methods;
+mod documents;
 pub mod envelope;
 pub mod exceptions;
 pub mod files;
 pub mod methods;
+mod refusal;
 pub mod registry;
-pub mod resource_v1;
+mod resource_v1;
+mod resource_v2;
+mod target;
 
 pub use dispatch::dispatch;
 pub use files::is_file_path;

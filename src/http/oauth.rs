@@ -63,6 +63,7 @@ pub fn error_response(error: &AppError, frappe_status: StatusCode) -> HttpRespon
         | AppError::NoSuchPath
         | AppError::NoSuchMethod(_)
         | AppError::Unsupported(_)
+        | AppError::WrongArgument { .. }
         | AppError::FieldNotPermitted(_)
         | AppError::Mandatory { .. }
         | AppError::LinkNotFound { .. }

@@ -17,7 +17,7 @@ use crate::error::AppError;
 /// Parameters that are accepted at most; more is an attack on the parser.
 const MAX_PARAMETERS: usize = 1000;
 /// How deep JSON may nest.
-const MAX_DEPTH: usize = 64;
+pub const MAX_DEPTH: usize = 64;
 
 /// The parameters of a request by name. Values from a query or form are strings.
 #[derive(Clone, Debug, Default)]
@@ -292,7 +292,7 @@ fn has_nul_key(values: &Map<String, Value>) -> bool {
 }
 
 /// Counts brackets outside strings; exact for valid JSON, and invalid JSON is refused by the parser anyway.
-fn nests_too_deep(body: &[u8]) -> bool {
+pub fn nests_too_deep(body: &[u8]) -> bool {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     for &byte in body {
         match byte {

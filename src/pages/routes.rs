@@ -158,6 +158,7 @@ fn failure(state: &State, error: &AppError) -> HttpResponse {
         | AppError::NoSuchPath
         | AppError::NoSuchMethod(_)
         | AppError::Unsupported(_)
+        | AppError::WrongArgument { .. }
         | AppError::Validation(_)
         | AppError::Mandatory { .. }
         | AppError::LinkNotFound { .. }

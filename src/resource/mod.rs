@@ -8,7 +8,10 @@
 //! Knows nothing of HTTP: parameters come in as a JSON map, lists go out as JSON text.
 
 mod child;
+mod copy;
+mod definition;
 pub mod doctypes;
+mod expand;
 mod gather;
 pub mod hooks;
 mod links;
@@ -19,6 +22,7 @@ mod read;
 mod rename;
 mod secrets;
 mod single;
+mod suggest;
 pub mod system;
 #[cfg(test)]
 mod tests;
@@ -33,6 +37,9 @@ use crate::cx::Cx;
 use crate::error::AppError;
 
 pub use child::insert_row;
+pub use copy::clean_copy;
+pub use definition::{definition, definitions};
+pub use expand::expand_links;
 pub use gather::{Gathered, Needs, needs};
 pub use list::{ListParams, Page, count, count_listed, list, list_page};
 pub use naming::SentName;
@@ -41,6 +48,7 @@ pub use read::{read, require};
 pub use rename::rename;
 pub use secrets::{open_secret, password};
 pub use single::single_value;
+pub use suggest::{Suggestion, Typed, suggest};
 pub use write::{create, create_many, create_named, delete, update};
 
 /// Makes or changes the table of every doctype whose definition is not the one it was last made from.
@@ -67,6 +75,8 @@ pub fn strip_nulls(document: Map<String, Value>) -> Map<String, Value> {
                         })
                         .collect(),
                 ),
+                // A linked document in place of its name.
+                Value::Object(linked) => Value::Object(strip_nulls(linked)),
                 other => other,
             };
             (key, value)

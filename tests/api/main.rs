@@ -23,3 +23,4 @@ mod processes;
 mod readme;
 mod resource;
 mod support;
+mod v2;

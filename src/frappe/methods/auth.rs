@@ -1,16 +1,13 @@
 //! `login`, `logout`, `frappe.auth.*`, `ping`.
 
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use serde_json::json;
 
 use crate::auth::login::{self, LoginAttempt};
 use crate::auth::{Via, csrf, session};
 use crate::error::AppError;
-use crate::frappe::call::{Answer, Body, Call, Reply};
+use crate::frappe::call::{Answer, Call, Reply};
 use crate::frappe::envelope;
 use crate::frappe::exceptions::Exception;
-use crate::http::cookies::CookieChange;
 use crate::http::login::log_in;
 use crate::http::respond;
 
@@ -35,14 +32,14 @@ pub fn login(call: Call<'_>) -> Answer<'_> {
         match log_in(call.state, attempt).await? {
             Ok((started, user)) => {
                 let (message, home_page) = login::greeting(user.user_type);
-                let body = json!({"message": message, "home_page": home_page, "full_name": user.full_name});
-                let reply = Reply { body: Body::Flat(body), cookies: CookieChange::Keep };
+                let reply = Reply::flat().beside("message", message).beside("home_page", home_page);
+                let reply = reply.beside("full_name", user.full_name.as_str());
                 Ok(reply.starting(started.sid, user))
             }
             // A refusal is committed (it is counted), so it comes as a value; Frappe sends no cookies with it.
             Err(text) => {
                 let exception = Exception::from(&AppError::LoginRefused(text));
-                Ok(Reply::response(respond::json(StatusCode::UNAUTHORIZED, envelope::error_body(&exception, false))))
+                Ok(Reply::response(respond::json(StatusCode::UNAUTHORIZED, envelope::error_body(call.version, &exception, false))))
             }
         }
     })
@@ -57,8 +54,7 @@ pub fn logout(call: Call<'_>) -> Answer<'_> {
             call.state.write("logout", move |cx| session::end(cx, &id, &user, Some(&ip))).await?;
         }
         // The answer is the guest's view whoever asked, as in Frappe 15.
-        let body = json!({"message": "No App", "home_page": "/login", "full_name": "Guest"});
-        let reply = Reply::response(HttpResponse::Ok().insert_header(("content-type", "application/json")).body(body.to_string()));
+        let reply = Reply::flat().beside("message", "No App").beside("home_page", "/login").beside("full_name", "Guest");
         Ok(reply.clearing())
     })
 }

@@ -1,6 +1,11 @@
 //! Handlers of API methods, one file per Python module whose names they carry.
 
 pub mod auth;
+pub mod change_log;
+pub mod client;
+pub mod desk_form;
+pub mod desk_reportview;
+pub mod desk_search;
 pub mod oauth2;
 pub mod oauth_client;
 pub mod sessions;

@@ -1,13 +1,11 @@
 //! `frappe.integrations.doctype.oauth_client.oauth_client.*`.
 
-use actix_web::http::StatusCode;
 use serde_json::json;
 
 use crate::cx::Cx;
 use crate::doctype::value;
 use crate::error::AppError;
 use crate::frappe::call::{Answer, Call, Reply};
-use crate::http::respond;
 use crate::oauth::clients::{self, Overlap};
 
 /// Replaces a client's secret and shows the new one this once; `keep_old` (such as `7d`) lets the old one be
@@ -27,7 +25,6 @@ pub fn rotate_secret(call: Call<'_>) -> Answer<'_> {
             let shown = value::format_local(value::to_local(end.naive_utc(), call.state.env.config.site.time_zone));
             message["old_secret_expires"] = shown.into();
         }
-        let body = json!({"message": message});
-        Ok(Reply::response(respond::json_no_store(StatusCode::OK, body.to_string())))
+        Ok(Reply::message(message).secret(true))
     })
 }
