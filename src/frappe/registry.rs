@@ -3,7 +3,7 @@
 //! `ostiary methods` prints it. To add a method: a handler in `methods/<python_module>.rs` and a row here.
 
 use super::call::{Handler, Verb};
-use super::methods::{auth, oauth_client, oauth2, sessions, upload_file, user};
+use super::methods::{auth, helpdesk_auth, helpdesk_knowledge_base, oauth_client, oauth2, sessions, upload_file, user};
 use crate::auth::Caller;
 use crate::domain::limit::Limit;
 use crate::domain::scope::{ADMIN_CREDENTIALS, IDENTITY};
@@ -131,6 +131,8 @@ pub static METHODS: &[Method] = &[
         .limited(Limit::Revoke),
     method("frappe.ping", true, ANY, &IDENTITY, auth::ping),
     method("frappe.sessions.get_csrf_token", false, GET, &[], sessions::get_csrf_token),
+    method("helpdesk.api.auth.get_user", false, ANY, &["read", "write"], helpdesk_auth::get_user),
+    method("helpdesk.api.knowledge_base.get_article", true, ANY, &["read", "write"], helpdesk_knowledge_base::get_article),
     method("login", true, POST, &[], auth::login).limited(Limit::LoginFailure),
     method("logout", true, POST, &[], auth::logout),
     method("ping", true, ANY, &IDENTITY, auth::ping),

@@ -100,8 +100,7 @@ fn place_of(cx: &Cx, child: &DocType, row: &Map<String, Value>) -> Result<Place,
     };
     let (parenttype, parentfield) = (text("parenttype"), text("parentfield"));
     let registry = cx.env.doctypes();
-    let parenttype =
-        registry.find(parenttype).ok_or_else(|| AppError::not_found("DocType", shorten(&parenttype.replace('\0', ""))))?;
+    let parenttype = registry.find(parenttype).ok_or_else(|| AppError::not_found("DocType", shorten(&parenttype.replace('\0', ""))))?;
     let is_table = |field: &&Field| field.is_table() && field.options == child.name;
     if parenttype.field(parentfield).filter(is_table).is_none() {
         let field = shorten(&parentfield.replace('\0', ""));

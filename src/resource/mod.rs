@@ -9,6 +9,7 @@
 
 mod child;
 mod gather;
+pub mod helpdesk;
 pub mod hooks;
 mod links;
 mod list;

@@ -214,6 +214,7 @@ const SOURCES: &[Source] = &[
         ],
     },
     Source {
+<<<<<<< HEAD
         doctype: "File",
         table: "files",
         columns: &[
@@ -241,6 +242,39 @@ const SOURCES: &[Source] = &[
             ("content_hash", Same("d.content_hash")),
             ("uploaded_to_dropbox", ZERO),
             ("uploaded_to_google_drive", ZERO),
+=======
+        doctype: "Activity Log",
+        table: "audit_log",
+        columns: &[
+            ("name", Same("d.id")),
+            ("owner", Same("COALESCE(d.user_name, 'Guest')")),
+            ("creation", Same("d.at")),
+            ("modified", Same("d.at")),
+            ("modified_by", Same("COALESCE(d.user_name, 'Guest')")),
+            ("docstatus", ZERO),
+            ("idx", ZERO),
+            (
+                "subject",
+                // Frappe's sentence for what Frappe records too, the event and its detail for the rest.
+                Same(
+                    "CASE d.event WHEN 'login' THEN COALESCE((SELECT u.full_name FROM users AS u WHERE u.name = d.user_name), \
+                     d.user_name, '') || ' logged in' WHEN 'login_failed' THEN 'Invalid login credentials' \
+                     ELSE replace(d.event, '_', ' ') || COALESCE(': ' || d.detail, '') END",
+                ),
+            ),
+            ("communication_date", Same("d.at")),
+            ("ip_address", Same("d.ip")),
+            (
+                "operation",
+                Same("CASE d.event WHEN 'login' THEN 'Login' WHEN 'login_failed' THEN 'Login' WHEN 'logout' THEN 'Logout' ELSE '' END"),
+            ),
+            (
+                "status",
+                Same("CASE d.event WHEN 'login' THEN 'Success' WHEN 'login_failed' THEN 'Failed' WHEN 'logout' THEN 'Success' ELSE '' END"),
+            ),
+            ("user", Same("d.user_name")),
+            ("full_name", Same("(SELECT u.full_name FROM users AS u WHERE u.name = d.user_name)")),
+>>>>>>> 51652f0 (Say who sees which ticket, assign by rules, and run the published examples as printed)
         ],
     },
     Source {

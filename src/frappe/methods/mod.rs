@@ -1,6 +1,8 @@
 //! Handlers of API methods, one file per Python module whose names they carry.
 
 pub mod auth;
+pub mod helpdesk_auth;
+pub mod helpdesk_knowledge_base;
 pub mod oauth2;
 pub mod oauth_client;
 pub mod sessions;

@@ -14,7 +14,8 @@ use crate::resource::SentName;
 use crate::resource::hooks::{Change, DocumentHooks, Hooks, Written};
 
 /// Further doctypes of every house.
-pub(super) const DEFINITIONS: &[&str] = &[ORDER, ORDER_LINE, ORDER_TAG, PRODUCT, TICKET, COUNTED, SERIES, UNIQUE_ID, SETTINGS, PLACE, VISIT];
+pub(super) const DEFINITIONS: &[&str] =
+    &[ORDER, ORDER_LINE, ORDER_TAG, PRODUCT, TICKET, COUNTED, SERIES, UNIQUE_ID, SETTINGS, PLACE, VISIT];
 
 const ORDER: &str = r#"{"name": "Order", "autoname": "format:ORD-{###}", "is_submittable": 1, "fields": [
     {"fieldname": "title", "label": "Title", "fieldtype": "Data", "reqd": 1},
@@ -605,7 +606,10 @@ fn a_renamed_document_is_followed_by_everything_that_names_it() {
         assert_eq!(rename(&alice, "a", " c ", false), Ok("c".into()));
         assert_eq!(house.read(&alice, "Place", "a"), Err(AppError::not_found("Place", "a")));
         let renamed = house.read(&alice, "Place", "c").expect("read");
-        assert_eq!((&renamed["title"], &renamed["key"], column(&renamed["tags"], "parent")), (&json!("c"), &json!("****"), vec![json!("c")]));
+        assert_eq!(
+            (&renamed["title"], &renamed["key"], column(&renamed["tags"], "parent")),
+            (&json!("c"), &json!("****"), vec![json!("c")])
+        );
         assert_eq!(house.read(&alice, "Place", "b").expect("read")["above"], "c");
         let visited = house.read(&alice, "Visit", &text(&visit, "name")).expect("read");
         assert_eq!((&visited["place"], &visited["about"]), (&json!("c"), &json!("c")));
@@ -632,7 +636,8 @@ fn what_changed_is_kept_as_a_version_and_goes_with_the_document() {
     for house in House::all() {
         let manager = house.caller("manager@example.com");
         house.create(&manager, "Place", json!({"title": "a", "tags": [{"tag": "x"}, {"tag": "y"}]})).expect("created");
-        let versions = || house.list(&manager, "Version", json!({"fields": ["data", "docname", "owner"], "order_by": "creation"})).expect("listed");
+        let versions =
+            || house.list(&manager, "Version", json!({"fields": ["data", "docname", "owner"], "order_by": "creation"})).expect("listed");
         assert_eq!(versions(), json!([]), "a document that is made has no version");
         house.update(&manager, "Place", "a", json!({})).expect("updated");
         assert_eq!(versions(), json!([]), "nothing changed");
@@ -670,7 +675,10 @@ fn a_row_is_read_changed_appended_and_removed_through_its_document() {
         for (key, value) in [("parentfield", "tags"), ("parentfield", "nosuch"), ("parent", "nosuch"), ("parenttype", "Nope")] {
             let mut bad = row.clone();
             bad[key] = json!(value);
-            assert!(matches!(house.insert_row(&alice, "Order Line", bad), Err(AppError::Validation(_) | AppError::NotFound { .. })), "{key} {value}");
+            assert!(
+                matches!(house.insert_row(&alice, "Order Line", bad), Err(AppError::Validation(_) | AppError::NotFound { .. })),
+                "{key} {value}"
+            );
         }
         house.delete(&alice, "Order Line", &first).expect("removed");
         let left = house.read(&alice, "Order", "ORD-001").expect("read");

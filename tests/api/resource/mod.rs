@@ -1,5 +1,6 @@
 //! `/api/resource`: documents, lists, rights and scopes (contract 5 to 7).
 
+mod activity_log;
 mod filters;
 mod list;
 mod oauth_client;
@@ -7,6 +8,7 @@ mod oauth_resource;
 mod permissions;
 mod roles;
 mod scopes;
+mod settings;
 mod todo;
 mod users;
 
