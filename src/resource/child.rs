@@ -29,7 +29,7 @@ pub(super) fn find(cx: &Cx, doctype: &str) -> Option<Arc<DocType>> {
 ///
 /// # Errors
 /// As [`super::read()`] of the document.
-pub(super) fn read(cx: &mut Cx, caller: &Caller, child: &DocType, name: &str) -> Result<Map<String, Value>, AppError> {
+pub(super) fn read_row(cx: &mut Cx, caller: &Caller, child: &DocType, name: &str) -> Result<Map<String, Value>, AppError> {
     let place = place(cx, child, name)?;
     let document = read::read(cx, caller, &place.parenttype.name, &place.parent)?;
     take_row(child, document, &place, name)

@@ -25,7 +25,7 @@ const MAX_STARS: usize = 100;
 /// As [`super::permit`]; [`AppError::NotFound`]; [`AppError::NotPermitted`] for someone else's document.
 pub fn read(cx: &mut Cx, caller: &Caller, doctype: &str, name: &str) -> Result<Map<String, Value>, AppError> {
     if let Some(child) = child::find(cx, doctype) {
-        return child::read(cx, caller, &child, name);
+        return child::read_row(cx, caller, &child, name);
     }
     let doctype = permissions::permit(cx.env, caller, doctype, Some(name), Action::Read)?;
     let name = system::canonical_name(&doctype, name);

@@ -214,7 +214,6 @@ const SOURCES: &[Source] = &[
         ],
     },
     Source {
-<<<<<<< HEAD
         doctype: "File",
         table: "files",
         columns: &[
@@ -242,7 +241,9 @@ const SOURCES: &[Source] = &[
             ("content_hash", Same("d.content_hash")),
             ("uploaded_to_dropbox", ZERO),
             ("uploaded_to_google_drive", ZERO),
-=======
+        ],
+    },
+    Source {
         doctype: "Activity Log",
         table: "audit_log",
         columns: &[
@@ -274,7 +275,6 @@ const SOURCES: &[Source] = &[
             ),
             ("user", Same("d.user_name")),
             ("full_name", Same("(SELECT u.full_name FROM users AS u WHERE u.name = d.user_name)")),
->>>>>>> 51652f0 (Say who sees which ticket, assign by rules, and run the published examples as printed)
         ],
     },
     Source {

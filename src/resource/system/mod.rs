@@ -6,11 +6,8 @@
 //! else must happen then. To add one: a definition in `doctype/builtin`, its columns in
 //! `store/document_sources.rs`, a file here, and its line in [`SYSTEM`].
 
-<<<<<<< HEAD
-pub mod file;
-=======
 mod activity_log;
->>>>>>> 51652f0 (Say who sees which ticket, assign by rules, and run the published examples as printed)
+pub mod file;
 mod oauth_bearer_token;
 mod oauth_client;
 mod oauth_resource;
@@ -32,11 +29,8 @@ use crate::error::AppError;
 
 /// The adapters.
 pub static SYSTEM: &[&dyn SystemDoctype] = &[
-<<<<<<< HEAD
-    &file::FileDoctype,
-=======
     &activity_log::ActivityLog,
->>>>>>> 51652f0 (Say who sees which ticket, assign by rules, and run the published examples as printed)
+    &file::FileDoctype,
     &oauth_bearer_token::OAuthBearerToken,
     &oauth_client::OAuthClient,
     &oauth_resource::OAuthResource,
