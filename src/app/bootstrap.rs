@@ -93,18 +93,19 @@ fn make_users(cx: &mut Cx, administrator_hash: &str) -> Result<bool, AppError> {
     Ok(true)
 }
 
-/// Gives the site the standard records that no earlier start gave it. What it changed, renamed or deleted since stays as it is.
+/// Gives the site the standard records that no earlier start gave it, and shows what is configured. What the site
+/// changed, renamed or deleted since stays as it is.
 fn make_records(cx: &mut Cx) -> Result<(), AppError> {
     store::installation::lock_set_up(cx.conn)?;
+    let user = store::users::find_user(cx.conn, ADMINISTRATOR)?.ok_or_else(|| AppError::not_found("User", ADMINISTRATOR))?;
+    let administrator = Caller::command_line(user);
+    resource::hooks::show_configuration(cx, &administrator)?;
     let made = store::installation::find_value(cx.conn, RECORDS_MADE)?;
     let made: usize = made.as_deref().map_or(Ok(0), str::parse).map_err(|_| AppError::internal("records_made is no number"))?;
-    let mut records = crate::doctype::records();
-    records.retain(|record| !record["doctype"].as_str().unwrap_or_default().ends_with("Settings")); // SINGLES-PENDING
+    let records = crate::doctype::records();
     if made >= records.len() {
         return Ok(());
     }
-    let user = store::users::find_user(cx.conn, ADMINISTRATOR)?.ok_or_else(|| AppError::not_found("User", ADMINISTRATOR))?;
-    let administrator = Caller::command_line(user);
     let total = records.len();
     for record in records.into_iter().skip(made) {
         make_record(cx, &administrator, record)?;
@@ -117,11 +118,7 @@ fn make_record(cx: &mut Cx, administrator: &Caller, mut record: Map<String, Valu
     let named = record.shift_remove("doctype");
     let registry = cx.env.doctypes();
     let doctype = named.as_ref().and_then(Value::as_str).and_then(|name| registry.get(name)).expect("tests look every record's doctype up");
-    let name = match &doctype.naming {
-        Naming::Field(fieldname) => record.get(fieldname),
-        _ if doctype.is_single => named.as_ref(),
-        _ => record.get("name"),
-    };
+    let name = if let Naming::Field(fieldname) = &doctype.naming { record.get(fieldname) } else { record.get("name") };
     let name = name.and_then(Value::as_str).expect("tests look at the name of every record");
     let zone = cx.env.config.site.time_zone;
     if store::documents::find_document(cx.conn, doctype, &[("name", "name")], name, zone, false)?.is_none() {

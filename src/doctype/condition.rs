@@ -5,7 +5,7 @@
 //! and `not in`, whether a field is set at all, `and`, `or`, `not` and parentheses, because text that a user may
 //! write must not be a program. What goes beyond that is refused with its own words when it is saved.
 
-use serde_json::Value;
+use super::value::{FieldValue, Values};
 
 /// Longest condition, in bytes.
 const MAX_LENGTH: usize = 4_000;
@@ -69,15 +69,15 @@ impl Condition {
         }
     }
 
-    /// Whether a document meets it; `value_of` gives a field's value, null for what is empty.
-    pub fn holds(&self, value_of: &dyn Fn(&str) -> Value) -> bool {
+    /// Whether a document meets it.
+    pub fn holds(&self, document: &Values) -> bool {
         match self {
-            Self::All(parts) => parts.iter().all(|part| part.holds(value_of)),
-            Self::Any(parts) => parts.iter().any(|part| part.holds(value_of)),
-            Self::Not(part) => !part.holds(value_of),
-            Self::Set(field) => !matches!(Literal::of(&value_of(field)), Literal::Nothing | Literal::Number(0.0)),
+            Self::All(parts) => parts.iter().all(|part| part.holds(document)),
+            Self::Any(parts) => parts.iter().any(|part| part.holds(document)),
+            Self::Not(part) => !part.holds(document),
+            Self::Set(field) => Literal::of(document.get(field)).is_true(),
             Self::OneOf(field, literals) => {
-                let value = Literal::of(&value_of(field));
+                let value = Literal::of(document.get(field));
                 literals.iter().any(|literal| literal.equals(&value))
             }
             Self::Constant(constant) => *constant,
@@ -86,12 +86,26 @@ impl Condition {
 }
 
 impl Literal {
-    fn of(value: &Value) -> Self {
+    /// Days and times count as their text in the form in which they are stored.
+    fn of(value: Option<&FieldValue>) -> Self {
         match value {
-            Value::Bool(flag) => Self::Number(f64::from(u8::from(*flag))),
-            Value::Number(number) => number.as_f64().map_or(Self::Nothing, Self::Number),
-            Value::String(text) if !text.is_empty() => Self::Text(text.clone()),
-            Value::Null | Value::String(_) | Value::Array(_) | Value::Object(_) => Self::Nothing,
+            None | Some(FieldValue::Null) => Self::Nothing,
+            Some(FieldValue::Text(text)) if text.is_empty() => Self::Nothing,
+            Some(FieldValue::Text(text)) => Self::Text(text.clone()),
+            #[expect(clippy::cast_precision_loss, reason = "literals are compared as what they were written as: numbers")]
+            Some(FieldValue::Int(number) | FieldValue::Time(number)) => Self::Number(*number as f64),
+            Some(FieldValue::Float(number)) => Self::Number(*number),
+            Some(FieldValue::Date(day)) => Self::Text(day.to_string()),
+            Some(FieldValue::Datetime(at)) => Self::Text(at.to_string()),
+        }
+    }
+
+    /// What Python makes of it where it wants a truth.
+    fn is_true(&self) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Text(text) => !text.is_empty(),
+            Self::Number(number) => *number != 0.0,
         }
     }
 
@@ -220,7 +234,7 @@ impl Parser<'_> {
         } else {
             return match left {
                 Operand::Field(field) => Ok(Condition::Set(field)),
-                Operand::Literal(literal) => Ok(Condition::Constant(!matches!(literal, Literal::Nothing | Literal::Number(0.0)))),
+                Operand::Literal(literal) => Ok(Condition::Constant(literal.is_true())),
                 Operand::Condition(condition) => Ok(condition),
                 Operand::Literals(_) => Err("has a list that is compared with nothing".into()),
             };
@@ -280,8 +294,6 @@ impl Parser<'_> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn parse(text: &str) -> Result<Condition, String> {
@@ -289,8 +301,13 @@ mod tests {
     }
 
     fn holds(text: &str) -> bool {
-        let document = json!({ "status": "Open", "priority": "High", "customer": null, "via_portal": 1, "order": 0 });
-        parse(text).unwrap_or_else(|said| panic!("{text}: {said}")).holds(&|field| document[field].clone())
+        let mut document = Values::default();
+        for (field, text) in [("status", "Open"), ("priority", "High"), ("customer", "")] {
+            document.set(field, FieldValue::Text(text.into()));
+        }
+        document.set("via_portal", FieldValue::Int(1));
+        document.set("order", FieldValue::Int(0));
+        parse(text).unwrap_or_else(|said| panic!("{text}: {said}")).holds(&document)
     }
 
     #[test]

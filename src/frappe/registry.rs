@@ -5,7 +5,10 @@
 use super::call::{Handler, Verb};
 use super::document_methods;
 use super::methods::client::{read, write};
-use super::methods::{auth, change_log, desk_form, desk_reportview, desk_search, oauth_client, oauth2, sessions, upload_file, user};
+use super::methods::{
+    auth, change_log, desk_form, desk_reportview, desk_search, helpdesk_auth, helpdesk_knowledge_base, oauth_client, oauth2, sessions,
+    upload_file, user,
+};
 use crate::auth::Caller;
 use crate::domain::Scope;
 use crate::domain::limit::Limit;
@@ -205,6 +208,8 @@ pub static METHODS: &[Method] = &[
     method("frappe.ping", true, ANY, IdentityToo, auth::ping),
     method("frappe.sessions.get_csrf_token", false, GET, All, sessions::get_csrf_token),
     method("frappe.utils.change_log.get_versions", false, ANY, All, change_log::get_versions),
+    method("helpdesk.api.auth.get_user", false, ANY, Documents(Access::Read), helpdesk_auth::get_user),
+    method("helpdesk.api.knowledge_base.get_article", true, ANY, Documents(Access::Read), helpdesk_knowledge_base::get_article),
     method("login", true, POST, All, auth::login).limited(Limit::LoginFailure),
     method("logout", true, POST, All, auth::logout),
     method("ping", true, ANY, IdentityToo, auth::ping),

@@ -13,6 +13,7 @@ mod definition;
 pub mod doctypes;
 mod expand;
 mod gather;
+pub mod helpdesk;
 pub mod hooks;
 mod links;
 mod list;

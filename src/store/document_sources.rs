@@ -260,6 +260,41 @@ const SOURCES: &[Source] = &[
         ],
     },
     Source {
+        doctype: "Activity Log",
+        table: "audit_log",
+        json: "",
+        columns: &[
+            ("name", Same("d.id")),
+            ("owner", Same("COALESCE(d.user_name, 'Guest')")),
+            ("creation", Same("d.at")),
+            ("modified", Same("d.at")),
+            ("modified_by", Same("COALESCE(d.user_name, 'Guest')")),
+            ("docstatus", ZERO),
+            ("idx", ZERO),
+            (
+                "subject",
+                // Frappe's sentence for what Frappe records too, the event and its detail for the rest.
+                Same(
+                    "CASE d.event WHEN 'login' THEN COALESCE((SELECT u.full_name FROM users AS u WHERE u.name = d.user_name), \
+                     d.user_name, '') || ' logged in' WHEN 'login_failed' THEN 'Invalid login credentials' \
+                     ELSE replace(d.event, '_', ' ') || COALESCE(': ' || d.detail, '') END",
+                ),
+            ),
+            ("communication_date", Same("d.at")),
+            ("ip_address", Same("d.ip")),
+            (
+                "operation",
+                Same("CASE d.event WHEN 'login' THEN 'Login' WHEN 'login_failed' THEN 'Login' WHEN 'logout' THEN 'Logout' ELSE '' END"),
+            ),
+            (
+                "status",
+                Same("CASE d.event WHEN 'login' THEN 'Success' WHEN 'login_failed' THEN 'Failed' WHEN 'logout' THEN 'Success' ELSE '' END"),
+            ),
+            ("user", Same("d.user_name")),
+            ("full_name", Same("(SELECT u.full_name FROM users AS u WHERE u.name = d.user_name)")),
+        ],
+    },
+    Source {
         doctype: "Social Login Key",
         table: "social_login_keys",
         json: "",

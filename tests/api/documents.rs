@@ -1,7 +1,7 @@
 //! "The published examples run unchanged": what Frappe's, Helpdesk's and ERPNext's public documents
 //! print about login, keys, OAuth and `/api/resource`, run as printed by the real `curl` and by
-//! Python with `requests`. Only what a reader would fill in is filled in: host, ids, credentials, and
-//! ToDo or Note for doctypes that are not there yet (HD Ticket, Customer, Lead).
+//! Python with `requests`. Only what a reader would fill in is filled in: host, ids and credentials, and
+//! `%20` for a space that would end the word in a shell.
 //!
 //! A printed line is a string of its own here, with its blanks beside it; [`Reader::shell`] fails
 //! when a blank is not in it, so that a line cannot drift away from what is run. What a document
@@ -134,20 +134,34 @@ impl Reader {
     }
 }
 
-/// A user with one ToDo, and its name.
-async fn user_with_todo(app: &TestApp) -> (TestUser, String) {
-    let amina = app.user("amina@example.com").await;
-    let todo = json!({ "description": "Call the printer" });
-    let name = amina.basic().post("/api/resource/ToDo").json(&todo).send().await.expect_status(200).data()["name"].clone();
-    (amina, name.as_str().expect("a name").to_owned())
+/// Someone who works on tickets and for customers, with one of each.
+struct Reads {
+    amina: TestUser,
+    ticket: String,
+    customer: String,
+}
+
+async fn user_with_documents(app: &TestApp) -> Reads {
+    let amina = app.user_with_roles("amina@example.com", &["Agent", "Sales Manager"]).await;
+    let basic = amina.basic();
+    let make = async |collection: &str, fields: Value| {
+        let made = basic.post(collection).json(&fields).send().await.expect_status(200).data();
+        made["name"].as_str().expect("a name").to_owned()
+    };
+    let ticket = make("/api/resource/HD%20Ticket", json!({ "subject": "Call the printer" })).await;
+    let customer = make("/api/resource/Customer", json!({ "customer_name": "Acme", "territory": "United States" })).await;
+    Reads { amina, ticket, customer }
 }
 
 /// What the documents print where the web site that shows them hides an address.
 const ADDRESS: &str = "[email protected]";
 
+/// A name with a space is two words to the shell as it is printed; who sends it writes %20.
+const SPACE: &[(&str, &str)] = &[("HD Ticket", "HD%20Ticket")];
+
 async fn a_login_with_curl_lasts_in_its_cookie_file_until_logout(app: TestApp) {
     let reader = Reader::of(&app);
-    let (amina, todo) = user_with_todo(&app).await;
+    let Reads { amina, ticket, .. } = user_with_documents(&app).await;
     let who = [(ADDRESS, amina.name.as_str()), (r#""password""#, &format!("{PASSWORD:?}"))];
 
     // Helpdesk.
@@ -159,26 +173,25 @@ async fn a_login_with_curl_lasts_in_its_cookie_file_until_logout(app: TestApp) {
   }' \
   -c cookies.txt"#;
     let answer = reader.shell(login, &who).expect_status(200).json();
-    // What Frappe answers to somebody without a desk; to others "Logged In".
-    assert_eq!((&answer["message"], &answer["full_name"]), (&json!("No App"), &json!("amina")));
+    assert_eq!((&answer["message"], &answer["full_name"]), (&json!("Logged In"), &json!("amina")));
     let use_session = "curl https://your-site.frappe.cloud/api/resource/HD Ticket \\\n  -b cookies.txt";
-    let todos = |answer: Answer| answer.expect_status(200).names();
-    assert_eq!(todos(reader.shell(use_session, &[("HD Ticket", "ToDo")])), [todo.as_str()]);
+    let tickets = |answer: Answer| answer.expect_status(200).names();
+    assert_eq!(tickets(reader.shell(use_session, SPACE)), [ticket.as_str()]);
     // "Keep the session alive by making periodic requests": an unused one ends, and 401 says so.
     let days = |count: u64| Duration::from_secs(count * 86_400);
     for _ in 0..3 {
         app.advance(days(6));
-        assert_eq!(todos(reader.shell(use_session, &[("HD Ticket", "ToDo")])), [todo.as_str()]);
+        assert_eq!(tickets(reader.shell(use_session, SPACE)), [ticket.as_str()]);
     }
     app.advance(days(8));
-    let expired = reader.shell(use_session, &[("HD Ticket", "ToDo")]).expect_status(401);
+    let expired = reader.shell(use_session, SPACE).expect_status(401);
     assert_eq!(expired.json()["session_expired"], json!(1));
     // "Handle 401 responses by re-authenticating."
     reader.shell(login, &who).expect_status(200);
-    assert_eq!(todos(reader.shell(use_session, &[("HD Ticket", "ToDo")])), [todo.as_str()]);
+    assert_eq!(tickets(reader.shell(use_session, SPACE)), [ticket.as_str()]);
     let logout = "curl -X POST https://your-site.frappe.cloud/api/method/logout \\\n  -b cookies.txt";
     reader.shell(logout, &[]).expect_status(200);
-    reader.shell(use_session, &[("HD Ticket", "ToDo")]).expect_status(401);
+    reader.shell(use_session, SPACE).expect_status(401);
 
     // ERPNext.
     let login = r#"curl -X POST \
@@ -201,16 +214,22 @@ async fn a_login_with_curl_lasts_in_its_cookie_file_until_logout(app: TestApp) {
 
 async fn an_api_key_reads_and_writes_with_curl(app: TestApp) {
     let reader = Reader::of(&app);
-    let (amina, todo) = user_with_todo(&app).await;
+    let Reads { amina, customer, .. } = user_with_documents(&app).await;
     let (key, secret) = amina.generate_keys().await;
     let pair = format!("{key}:{secret}");
 
     // Helpdesk.
     let read = "curl https://your-site.frappe.cloud/api/resource/HD Ticket/HD-00042 \\\n  -H \"Authorization: token api_key:api_secret\"";
-    let blanks = [("HD Ticket", "ToDo"), ("HD-00042", todo.as_str()), ("api_key:api_secret", &pair)];
-    assert_eq!(reader.shell(read, &blanks).expect_status(200).json()["data"]["description"], json!("Call the printer"));
-    // A name with a space is two words to the shell as it is printed; who sends it writes %20.
-    let blanks = [("HD Ticket", "OAuth%20Client"), ("HD-00042", "nosuch"), ("api_key:api_secret", &pair)];
+    let basic = amina.basic();
+    let mut last = String::new();
+    for _ in 1..42 {
+        let made = basic.post("/api/resource/HD%20Ticket").json(&json!({ "subject": "The answer" })).send().await.expect_status(200).data();
+        last = made["name"].as_str().expect("a name").to_owned();
+    }
+    assert_eq!(last, "HD-00042");
+    let blanks = [SPACE[0], ("api_key:api_secret", &pair)];
+    assert_eq!(reader.shell(read, &blanks).expect_status(200).json()["data"]["subject"], json!("The answer"));
+    let blanks = [("HD Ticket", "OAuth%20Client"), ("api_key:api_secret", &pair)];
     reader.shell(read, &blanks).expect_status(403);
 
     // The v15 guide: a body's type on a GET without a body, and a document with members left at their defaults.
@@ -218,7 +237,7 @@ async fn an_api_key_reads_and_writes_with_curl(app: TestApp) {
 -H "Authorization: token YOUR_API_KEY:YOUR_API_SECRET" \
 -H "Content-Type: application/json""#;
     let keys = [("YOUR_API_KEY", key.as_str()), ("YOUR_API_SECRET", &secret)];
-    assert_eq!(reader.shell(list, &[&[("Customer", "ToDo")], &keys[..]].concat()).expect_status(200).names(), [todo.as_str()]);
+    assert_eq!(reader.shell(list, &keys).expect_status(200).names(), [customer.as_str()]);
     let create = r#"curl -X POST https://your-site/api/resource/Lead \
 -H "Authorization: token YOUR_API_KEY:YOUR_API_SECRET" \
 -H "Content-Type: application/json" \
@@ -226,20 +245,18 @@ async fn an_api_key_reads_and_writes_with_curl(app: TestApp) {
 "lead_name": "ABC Corp",
 "status": "Open"
 }'"#;
-    // The field that holds a Lead's name is called `description` on a ToDo.
-    let created = reader.shell(create, &[&[("Lead", "ToDo"), ("lead_name", "description")], &keys[..]].concat());
-    let created = created.expect_status(200).json()["data"].clone();
-    assert_eq!((&created["description"], &created["status"]), (&json!("ABC Corp"), &json!("Open")));
+    let created = reader.shell(create, &keys).expect_status(200).json()["data"].clone();
+    assert_eq!((&created["lead_name"], &created["status"]), (&json!("ABC Corp"), &json!("Open")));
     assert_eq!(created["owner"], json!(amina.name), "requests with a key count as its user's");
 
     // ERPNext.
     let list = "curl -X GET \\\n'https://your-instance.erpnext.com/api/resource/Customer' \\\n-H 'Authorization: token api_key:api_secret'";
-    assert_eq!(reader.shell(list, &[("Customer", "ToDo"), ("api_key:api_secret", &pair)]).expect_status(200).names().len(), 2);
+    assert_eq!(reader.shell(list, &[("api_key:api_secret", &pair)]).expect_status(200).names(), [customer.as_str()]);
 }
 
 async fn an_api_key_reads_with_python(app: TestApp) {
     let reader = Reader::of(&app);
-    let (amina, todo) = user_with_todo(&app).await;
+    let Reads { amina, ticket, .. } = user_with_documents(&app).await;
     let (key, secret) = amina.generate_keys().await;
     let pair = format!("{key}:{secret}");
 
@@ -262,13 +279,7 @@ response = requests.get(
 
 tickets = response.json()["data"]"#;
     let environment = [("FRAPPE_API_KEY", key.as_str()), ("FRAPPE_API_SECRET", &secret)];
-    assert_eq!(reader.python(list, &[("HD Ticket", "ToDo")], &environment).expect_status(200).names(), [todo.as_str()]);
-    let (admin_key, admin_secret) = app.existing_user("Administrator", ADMIN_PASSWORD).generate_keys().await;
-    let client = app.existing_user("Administrator", ADMIN_PASSWORD).basic();
-    let fields = json!({ "app_name": "Helpdesk", "scopes": "all", "redirect_uris": REDIRECT_URI, "default_redirect_uri": REDIRECT_URI });
-    client.post("/api/resource/OAuth%20Client").json(&fields).send().await.expect_status(200);
-    let environment = [("FRAPPE_API_KEY", admin_key.as_str()), ("FRAPPE_API_SECRET", &admin_secret)];
-    assert_eq!(reader.python(list, &[("HD Ticket", "OAuth Client")], &environment).expect_status(200).names().len(), 1);
+    assert_eq!(reader.python(list, &[], &environment).expect_status(200).names(), [ticket.as_str()]);
 
     // Frappe. The asterisks in the address are the web site's emphasis gone astray.
     let token = r#"import requests
@@ -297,16 +308,16 @@ response = requests.request("GET", url, headers=headers)"#;
 
 async fn basic_takes_a_key_pair_or_a_user_and_password(app: TestApp) {
     let reader = Reader::of(&app);
-    let (amina, todo) = user_with_todo(&app).await;
+    let Reads { amina, customer, .. } = user_with_documents(&app).await;
     let (key, secret) = amina.generate_keys().await;
     // ERPNext.
     let basic = "curl -X GET \\\n'https://your-instance.erpnext.com/api/resource/Customer' \\\n-u 'username:password'";
     for right in [format!("{}:{PASSWORD}", amina.name), format!("{key}:{secret}")] {
-        let blanks = [("Customer", "ToDo"), ("username:password", right.as_str())];
-        assert_eq!(reader.shell(basic, &blanks).expect_status(200).names(), [todo.as_str()]);
+        let blanks = [("username:password", right.as_str())];
+        assert_eq!(reader.shell(basic, &blanks).expect_status(200).names(), [customer.as_str()]);
     }
     for wrong in [format!("{}:wrong", amina.name), format!("{key}:wrong"), format!("nobody@example.com:{PASSWORD}")] {
-        let blanks = [("Customer", "ToDo"), ("username:password", wrong.as_str())];
+        let blanks = [("username:password", wrong.as_str())];
         assert_eq!(reader.shell(basic, &blanks).expect_status(401).error(), json!("AuthenticationError"));
     }
 }
@@ -341,7 +352,7 @@ async fn allow(reader: &Reader, user: &TestUser, printed: &str, blanks: &[(&str,
 
 async fn a_code_is_exchanged_as_a_form_and_the_token_used(app: TestApp) {
     let reader = Reader::of(&app);
-    let (amina, todo) = user_with_todo(&app).await;
+    let Reads { amina, ticket, .. } = user_with_documents(&app).await;
     let client_id = old_integration(&app);
     // Helpdesk.
     let authorize = "https://your-site.frappe.cloud/api/method/frappe.integrations.oauth2.authorize
@@ -360,8 +371,8 @@ async fn a_code_is_exchanged_as_a_form_and_the_token_used(app: TestApp) {
     assert!(tokens["refresh_token"].is_string() && tokens["expires_in"].is_u64(), "{tokens}");
     let access_token = tokens["access_token"].as_str().expect("an access token");
     let call = "curl https://your-site.frappe.cloud/api/resource/HD Ticket \\\n  -H \"Authorization: Bearer <access_token>\"";
-    let blanks = [("HD Ticket", "ToDo"), ("<access_token>", access_token)];
-    assert_eq!(reader.shell(call, &blanks).expect_status(200).names(), [todo.as_str()]);
+    let blanks = [SPACE[0], ("<access_token>", access_token)];
+    assert_eq!(reader.shell(call, &blanks).expect_status(200).names(), [ticket.as_str()]);
 
     // Frappe.
     let python = r#"import requests
@@ -389,7 +400,7 @@ response = requests.request("GET", url, headers=headers)"#;
 
 async fn a_code_is_exchanged_as_json_and_the_token_used(app: TestApp) {
     let reader = Reader::of(&app);
-    let (amina, todo) = user_with_todo(&app).await;
+    let Reads { amina, customer, .. } = user_with_documents(&app).await;
     let client_id = old_integration(&app);
     // ERPNext.
     let authorize = "https://your-instance.erpnext.com/api/method/frappe.integrations.oauth2.authorize
@@ -410,13 +421,13 @@ async fn a_code_is_exchanged_as_json_and_the_token_used(app: TestApp) {
 }'"#;
     let tokens = reader.shell(exchange, &[&[("AUTHORIZATION_CODE", code.as_str())], &client[..]].concat()).expect_status(200).json();
     let call = "curl -X GET \\\n'https://your-instance.erpnext.com/api/resource/Customer' \\\n-H 'Authorization: Bearer ACCESS_TOKEN'";
-    let blanks = [("Customer", "ToDo"), ("ACCESS_TOKEN", tokens["access_token"].as_str().expect("an access token"))];
-    assert_eq!(reader.shell(call, &blanks).expect_status(200).names(), [todo.as_str()]);
+    let blanks = [("ACCESS_TOKEN", tokens["access_token"].as_str().expect("an access token"))];
+    assert_eq!(reader.shell(call, &blanks).expect_status(200).names(), [customer.as_str()]);
 }
 
 async fn a_social_login_key_registers_a_client_whose_credentials_work(app: TestApp) {
     let reader = Reader::of(&app);
-    let (amina, todo) = user_with_todo(&app).await;
+    let Reads { amina, ticket, .. } = user_with_documents(&app).await;
     // "Create an OAuth Client in Frappe (Social Login Key DocType)": as the API spells it.
     let administrator = app.administrator().await;
     let key = json!({ "provider_name": "Zapier Connector", "redirect_url": REDIRECT_URI });
@@ -443,8 +454,8 @@ async fn a_social_login_key_registers_a_client_whose_credentials_work(app: TestA
         let blanks = [&[("<authorization_code>", code.as_str())], &client[..]].concat();
         let tokens = reader.shell(&format!("{exchange}{proof}"), &blanks).expect_status(200).json();
         let call = "curl https://your-site.frappe.cloud/api/resource/HD Ticket \\\n  -H \"Authorization: Bearer <access_token>\"";
-        let blanks = [("HD Ticket", "ToDo"), ("<access_token>", tokens["access_token"].as_str().expect("an access token"))];
-        assert_eq!(reader.shell(call, &blanks).expect_status(200).names(), [todo.as_str()]);
+        let blanks = [SPACE[0], ("<access_token>", tokens["access_token"].as_str().expect("an access token"))];
+        assert_eq!(reader.shell(call, &blanks).expect_status(200).names(), [ticket.as_str()]);
     }
 }
 
@@ -485,34 +496,37 @@ async fn a_script_sets_the_key_pair_of_a_user(app: TestApp) {
 }
 
 async fn the_python_client_finds_its_way(app: TestApp) {
-    // What the package frappe-client sends for the printed calls, on ToDo in place of Customer. (That
-    // package itself, and its calls to other methods than `/api/resource`, come with the document engine.)
-    let (amina, todo) = user_with_todo(&app).await;
+    // What the package frappe-client sends for the printed calls.
+    let Reads { amina, customer, .. } = user_with_documents(&app).await;
+    assert_eq!(customer, "CUST-00001");
     let (key, secret) = amina.generate_keys().await;
     use base64::Engine as _;
     let basic = base64::engine::general_purpose::STANDARD.encode(format!("{key}:{secret}"));
     let client = app.anonymous().with_authorization(format!("Basic {basic}"));
     // client.get_doc("Customer", "CUST-00001")
-    let mut document = client.get(&format!("/api/resource/ToDo/{todo}")).send().await.expect_status(200).data();
-    assert_eq!(document["description"], json!("Call the printer"));
+    let mut document = client.get("/api/resource/Customer/CUST-00001").send().await.expect_status(200).data();
+    assert_eq!(document["customer_name"], json!("Acme"));
     // client.get_list("Customer", fields=[…], filters=[["territory", "=", "United States"]], limit_page_length=10)
-    let list = client.get("/api/resource/ToDo").query(&[
-        ("fields", r#"["name", "description", "status"]"#),
-        ("filters", r#"[["status", "=", "Open"]]"#),
+    let list = client.get("/api/resource/Customer").query(&[
+        ("fields", r#"["name", "customer_name", "territory"]"#),
+        ("filters", r#"[["territory", "=", "United States"]]"#),
         ("limit_start", "0"),
         ("limit_page_length", "10"),
     ]);
     let list = list.send().await.expect_status(200).data();
-    assert_eq!(list, json!([{ "name": todo, "description": "Call the printer", "status": "Open" }]));
+    assert_eq!(list, json!([{ "name": "CUST-00001", "customer_name": "Acme", "territory": "United States" }]));
     // client.insert({…})
-    let new = json!({ "doctype": "ToDo", "description": "John Doe", "priority": "High" }).to_string();
-    let created = client.post("/api/resource/ToDo").form(&[("data", &new)]).send().await.expect_status(200).data();
-    assert_eq!((&created["description"], &created["priority"]), (&json!("John Doe"), &json!("High")));
+    let new = json!({ "doctype": "Customer", "customer_name": "John Doe", "customer_type": "Individual", "territory": "United States" });
+    let created = client.post("/api/resource/Customer").form(&[("data", &new.to_string())]).send().await.expect_status(200).data();
+    assert_eq!((&created["name"], &created["customer_type"]), (&json!("CUST-00002"), &json!("Individual")));
     // customer.mobile_no = "+1-555-0123"; client.update(customer)
-    document["description"] = json!("+1-555-0123");
-    let (path, whole) = (format!("/api/resource/ToDo/{todo}"), document.to_string());
-    let updated = client.put(&path).form(&[("data", &whole)]).send().await.expect_status(200).data();
-    assert_eq!(updated["description"], json!("+1-555-0123"));
+    document["mobile_no"] = json!("+1-555-0123");
+    let whole = document.to_string();
+    let updated = client.put("/api/resource/Customer/CUST-00001").form(&[("data", &whole)]).send().await.expect_status(200).data();
+    assert_eq!(updated["mobile_no"], json!("+1-555-0123"));
+    // client.delete("Customer", "CUST-00001")
+    client.delete("/api/resource/Customer/CUST-00001").send().await.expect_status(202);
+    client.get("/api/resource/Customer/CUST-00001").send().await.expect_status(404);
 }
 
 async fn a_source_header_names_the_doctype_of_the_key(app: TestApp) {
@@ -561,11 +575,11 @@ async fn the_csrf_section_holds(setup: Setup) {
 
 async fn the_401_section_holds(app: TestApp) {
     let reader = Reader::of(&app);
-    let (amina, todo) = user_with_todo(&app).await;
+    let Reads { amina, customer, .. } = user_with_documents(&app).await;
     let (key, secret) = amina.generate_keys().await;
     let call = "curl -X GET \\\n'https://your-instance.erpnext.com/api/resource/Customer' \\\n-H 'Authorization: token api_key:api_secret'";
-    let with = |authorization: &str| reader.shell(call, &[("Customer", "ToDo"), ("token api_key:api_secret", authorization)]);
-    assert_eq!(with(&format!("token {key}:{secret}")).expect_status(200).names(), [todo.as_str()]);
+    let with = |authorization: &str| reader.shell(call, &[("token api_key:api_secret", authorization)]);
+    assert_eq!(with(&format!("token {key}:{secret}")).expect_status(200).names(), [customer.as_str()]);
     // "Verify API key and secret are correct." "Ensure Authorization header is properly formatted."
     for wrong in [
         format!("token {key}:wrong"),
@@ -591,17 +605,17 @@ async fn the_403_section_holds(app: TestApp) {
     let (key, secret) = amina.generate_keys().await;
     let pair = format!("{key}:{secret}");
     let call = "curl -X GET \\\n'https://your-instance.erpnext.com/api/resource/Customer' \\\n-H 'Authorization: token api_key:api_secret'";
-    let list_roles = || reader.shell(call, &[("Customer", "Role"), ("api_key:api_secret", &pair)]);
+    let list_customers = || reader.shell(call, &[("api_key:api_secret", &pair)]);
     // "User lacks required role for the operation": valid credentials, insufficient permissions.
-    assert_eq!(list_roles().expect_status(403).error(), json!("PermissionError"));
+    assert_eq!(list_customers().expect_status(403).error(), json!("PermissionError"));
     // "Verify the user has required role permissions": with the role it works.
-    let roles = json!({ "roles": [{ "role": "System Manager" }] });
+    let roles = json!({ "roles": [{ "role": "Sales User" }] });
     let path = format!("/api/resource/User/{}", amina.name);
     app.administrator().await.put(&path).json(&roles).send().await.expect_status(200);
-    list_roles().expect_status(200);
+    list_customers().expect_status(200);
     // Without any credential: Frappe's Guest.
     let nobody = "curl -X GET \\\n'https://your-instance.erpnext.com/api/resource/Customer'";
-    reader.shell(nobody, &[("Customer", "ToDo")]).expect_status(403);
+    reader.shell(nobody, &[]).expect_status(403);
 }
 
 async fn the_429_section_holds(setup: Setup) {

@@ -16,6 +16,7 @@ mod fetch;
 mod files;
 mod frappe;
 mod fuzz;
+mod helpdesk;
 mod oauth;
 mod pages;
 mod parity;

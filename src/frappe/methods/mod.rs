@@ -6,6 +6,8 @@ pub mod client;
 pub mod desk_form;
 pub mod desk_reportview;
 pub mod desk_search;
+pub mod helpdesk_auth;
+pub mod helpdesk_knowledge_base;
 pub mod oauth2;
 pub mod oauth_client;
 pub mod sessions;

@@ -5,6 +5,12 @@
 //! Built-in hooks stand in files beside this one and in [`BUILTIN`]; an embedder gives its own to
 //! `Application::build`. Hooks of one doctype run in that order.
 
+mod assignment;
+mod contact;
+mod helpdesk;
+mod settings;
+mod team;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -15,6 +21,9 @@ use crate::auth::Caller;
 use crate::cx::Cx;
 use crate::doctype::{DocType, Filter, Values};
 use crate::error::AppError;
+
+pub(super) use assignment::assign;
+pub use settings::show_configuration;
 
 /// A document on its way into the database.
 pub struct Change<'a> {
@@ -110,7 +119,16 @@ pub trait DocumentHooks: Send + Sync {
 }
 
 /// The hooks that come with Ostiary.
-const BUILTIN: &[fn() -> Arc<dyn DocumentHooks>] = &[];
+const BUILTIN: &[fn() -> Arc<dyn DocumentHooks>] = &[
+    || Arc::new(assignment::AssignmentRule),
+    || Arc::new(contact::Contact),
+    || Arc::new(settings::SYSTEM),
+    || Arc::new(settings::OAUTH),
+    || Arc::new(helpdesk::Ticket),
+    || Arc::new(helpdesk::Article),
+    || Arc::new(helpdesk::SavedReply),
+    || Arc::new(team::Team),
+];
 
 /// All hooks, by doctype.
 #[derive(Clone, Default)]

@@ -6,6 +6,7 @@
 //! else must happen then. To add one: a definition in `doctype/builtin`, its columns in
 //! `store/document_sources.rs`, a file here, and its line in [`SYSTEM`].
 
+mod activity_log;
 mod doctype;
 pub mod file;
 mod oauth_bearer_token;
@@ -29,6 +30,7 @@ use crate::error::AppError;
 
 /// The adapters.
 pub static SYSTEM: &[&dyn SystemDoctype] = &[
+    &activity_log::ActivityLog,
     &doctype::DocTypeDoctype,
     &file::FileDoctype,
     &oauth_bearer_token::OAuthBearerToken,

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::hooks::{Change, Written};
+use super::hooks::{Change, Written, assign};
 use super::naming::SentName;
 use super::permissions::{self, Action};
 use super::system::{self, Created, Draft, SystemDoctype};
@@ -233,6 +233,9 @@ fn finish(
             }
             Step::Cancel => hook.on_cancel(cx, &written)?,
         }
+    }
+    if step != Step::Cancel {
+        assign(cx, &written)?;
     }
     if !hooks.is_empty() {
         document = read::whole(cx, doctype, name, false)?;

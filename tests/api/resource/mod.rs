@@ -1,5 +1,6 @@
 //! `/api/resource`: documents, lists, rights and scopes (contract 5 to 7).
 
+mod activity_log;
 mod filters;
 mod list;
 mod oauth_client;
@@ -8,6 +9,7 @@ mod permissions;
 mod roles;
 mod scopes;
 mod semantics;
+mod settings;
 mod todo;
 mod users;
 

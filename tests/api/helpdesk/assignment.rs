@@ -1,0 +1,207 @@
+//! Assignment rules: who is given what was just made.
+
+use serde_json::{Value, json};
+
+use super::{RULE, TEAM, TICKET, TODO, count, create, names, path, set, someone, team, ticket};
+use crate::both_databases;
+use crate::support::{Caller, TestApp};
+
+both_databases!(
+    a_rule_gives_documents_to_its_users_in_turn,
+    the_least_loaded_user_is_given_the_next_document,
+    a_rule_may_take_the_user_from_a_field,
+    a_document_is_assigned_when_it_comes_to_meet_the_condition,
+    a_rule_that_cannot_be_evaluated_is_refused_when_it_is_saved,
+    a_team_shares_its_tickets_out_among_its_members,
+    an_agent_sees_what_is_assigned_to_them_whatever_their_team,
+);
+
+/// A rule for urgent tickets, with further fields.
+async fn rule(caller: &Caller, name: &str, fields: Value) -> Value {
+    let users: Vec<Value> = ["one@example.com", "two@example.com"].iter().map(|user| json!({ "user": user })).collect();
+    let mut rule = json!({ "name": name, "document_type": "HD Ticket", "assign_condition": "priority == \"Urgent\"", "users": users });
+    for (key, value) in fields.as_object().expect("an object") {
+        rule[key] = value.clone();
+    }
+    create(caller, RULE, rule).await
+}
+
+async fn agents(app: &TestApp) -> (Caller, Caller) {
+    (someone(app, "one@example.com", &["Agent"]).await, someone(app, "two@example.com", &["Agent"]).await)
+}
+
+/// Whom a ticket is assigned to.
+async fn assigned(caller: &Caller, ticket: &str) -> Value {
+    let query = [("fields", r#"["_assign"]"#), ("filters", &json!({ "name": ticket }).to_string())];
+    let row = caller.get(TICKET).query(&query).send().await.expect_status(200).data()[0]["_assign"].clone();
+    row.as_str().map_or(Value::Null, |text| serde_json::from_str(text).expect("JSON"))
+}
+
+async fn urgent(caller: &Caller) -> String {
+    ticket(caller, json!({ "subject": "burning", "priority": "Urgent" })).await
+}
+
+async fn a_rule_gives_documents_to_its_users_in_turn(app: TestApp) {
+    let administrator = app.administrator().await;
+    let (one, two) = agents(&app).await;
+    rule(&administrator, "Urgent ones", json!({ "description": "Look at this at once" })).await;
+    let mut given = Vec::new();
+    for _ in 0..3 {
+        let name = urgent(&administrator).await;
+        given.push(assigned(&administrator, &name).await);
+    }
+    assert_eq!(given, [json!(["one@example.com"]), json!(["two@example.com"]), json!(["one@example.com"])]);
+    assert_eq!((names(&one, TODO).await.len(), names(&two, TODO).await.len()), (2, 1));
+    let todo = two.get(&path(TODO, &names(&two, TODO).await[0])).send().await.expect_status(200).data();
+    for (key, value) in [
+        ("allocated_to", "two@example.com"),
+        ("reference_type", "HD Ticket"),
+        ("reference_name", "HD-00002"),
+        ("description", "Look at this at once"),
+        ("assigned_by", "Administrator"),
+        ("assignment_rule", "Urgent ones"),
+        ("status", "Open"),
+    ] {
+        assert_eq!(todo[key], json!(value), "{key}");
+    }
+    // What does not meet the condition is left alone, and so is everything once the rule is disabled.
+    let calm = ticket(&administrator, json!({ "subject": "calm", "priority": "Low" })).await;
+    assert_eq!(assigned(&administrator, &calm).await, json!(null));
+    administrator.put(&path(RULE, "Urgent ones")).json(&json!({ "disabled": 1 })).send().await.expect_status(200);
+    let after = urgent(&administrator).await;
+    assert_eq!(assigned(&administrator, &after).await, json!(null));
+    // A user that is disabled is passed over.
+    administrator.put(&path(RULE, "Urgent ones")).json(&json!({ "disabled": 0 })).send().await.expect_status(200);
+    administrator.put("/api/resource/User/two@example.com").json(&json!({ "enabled": 0 })).send().await.expect_status(200);
+    for _ in 0..2 {
+        let name = urgent(&administrator).await;
+        assert_eq!(assigned(&administrator, &name).await, json!(["one@example.com"]));
+    }
+}
+
+async fn the_least_loaded_user_is_given_the_next_document(app: TestApp) {
+    let administrator = app.administrator().await;
+    let (one, _) = agents(&app).await;
+    rule(&administrator, "Urgent ones", json!({ "rule": "Load Balancing" })).await;
+    let first = urgent(&administrator).await;
+    let second = urgent(&administrator).await;
+    assert_eq!(assigned(&administrator, &first).await, json!(["one@example.com"]));
+    assert_eq!(assigned(&administrator, &second).await, json!(["two@example.com"]));
+    let third = urgent(&administrator).await;
+    assert_eq!(assigned(&administrator, &third).await, json!(["one@example.com"]));
+    for name in names(&one, TODO).await {
+        one.put(&path(TODO, &name)).json(&json!({ "status": "Closed" })).send().await.expect_status(200);
+    }
+    let next = urgent(&administrator).await;
+    assert_eq!(assigned(&administrator, &next).await, json!(["one@example.com"]));
+}
+
+async fn a_rule_may_take_the_user_from_a_field(app: TestApp) {
+    let administrator = app.administrator().await;
+    let (one, _) = agents(&app).await;
+    let fields = json!({
+        "name": "Owners of leads",
+        "document_type": "Lead",
+        "assign_condition": "status in (\"Open\", \"Lead\")",
+        "rule": "Based on Field",
+        "field": "lead_owner",
+    });
+    create(&administrator, RULE, fields).await;
+    let lead = json!({ "lead_name": "ABC Corp", "status": "Open", "lead_owner": "one@example.com" });
+    create(&administrator, "/api/resource/Lead", lead).await;
+    assert_eq!(names(&one, TODO).await.len(), 1);
+    create(&administrator, "/api/resource/Lead", json!({ "lead_name": "Gone", "status": "Converted", "lead_owner": "one@example.com" }))
+        .await;
+    assert_eq!(names(&one, TODO).await.len(), 1);
+}
+
+async fn a_document_is_assigned_when_it_comes_to_meet_the_condition(app: TestApp) {
+    let administrator = app.administrator().await;
+    agents(&app).await;
+    rule(&administrator, "Urgent ones", json!({})).await;
+    let name = ticket(&administrator, json!({ "subject": "calm", "priority": "Low" })).await;
+    let change = async |fields: Value| administrator.put(&path(TICKET, &name)).json(&fields).send().await.expect_status(200);
+    change(json!({ "subject": "less calm" })).await;
+    assert_eq!(assigned(&administrator, &name).await, json!(null));
+    change(json!({ "priority": "Urgent" })).await;
+    assert_eq!(assigned(&administrator, &name).await, json!(["one@example.com"]));
+    // And once only: nobody else's turn comes when it is changed again.
+    change(json!({ "subject": "burning" })).await;
+    assert_eq!(assigned(&administrator, &name).await, json!(["one@example.com"]));
+}
+
+async fn a_rule_that_cannot_be_evaluated_is_refused_when_it_is_saved(app: TestApp) {
+    let administrator = app.administrator().await;
+    agents(&app).await;
+    let valid = json!({
+        "name": "Rule",
+        "document_type": "HD Ticket",
+        "assign_condition": "status == 'Open'",
+        "users": [{ "user": "one@example.com" }],
+    });
+    for (fields, says) in [
+        (json!({ "assign_condition": "frappe.db.exists('User')" }), "names frappe.db.exists"),
+        (json!({ "assign_condition": "nosuch == 1" }), "names nosuch"),
+        (json!({ "assign_condition": "status ==" }), "ends where"),
+        (json!({ "close_condition": "status == 'Closed'" }), "close_condition"),
+        (json!({ "unassign_condition": "status == 'Closed'" }), "unassign_condition"),
+        (json!({ "users": [] }), "needs users"),
+        (json!({ "rule": "Based on Field", "field": "subject" }), "no Link to User"),
+        (json!({ "rule": "By Lot" }), "Rule"),
+        (json!({ "document_type": "ToDo" }), "cannot be assigned"),
+        (json!({ "document_type": "User" }), "cannot be assigned"),
+    ] {
+        let mut rule = valid.clone();
+        for (key, value) in fields.as_object().expect("an object") {
+            rule[key] = value.clone();
+        }
+        let refused = administrator.post(RULE).json(&rule).send().await;
+        assert!(refused.status == 417 && refused.text().contains(says), "{fields}: {} {}", refused.status, refused.text());
+    }
+    create(&administrator, RULE, valid).await;
+    let refused = administrator.put(&path(RULE, "Rule")).json(&json!({ "assign_condition": "import os" })).send().await.expect_status(417);
+    assert!(refused.text().contains("names import"), "{}", refused.text());
+    // Who may not make rules cannot make one.
+    let agent = someone(&app, "three@example.com", &["Agent"]).await;
+    agent.post(RULE).json(&json!({ "name": "Mine" })).send().await.expect_status(403);
+}
+
+async fn a_team_shares_its_tickets_out_among_its_members(app: TestApp) {
+    let administrator = app.administrator().await;
+    let (one, two) = agents(&app).await;
+    team(&one, "Support", &["one@example.com"]).await;
+    let made = one.get(&path(TEAM, "Support")).send().await.expect_status(200).data();
+    assert_eq!(made["assignment_rule"], json!("Support - Support Rotation"));
+    let first = ticket(&administrator, json!({ "subject": "x", "agent_group": "Support" })).await;
+    assert_eq!(assigned(&administrator, &first).await, json!(["one@example.com"]));
+    // Members come and go.
+    let members = json!({ "users": [{ "user": "two@example.com" }] });
+    two.put(&path(TEAM, "Support")).json(&members).send().await.expect_status(200);
+    let second = ticket(&administrator, json!({ "subject": "x", "agent_group": "Support" })).await;
+    assert_eq!(assigned(&administrator, &second).await, json!(["two@example.com"]));
+    // Another team's tickets, nobody's and those of a disabled team are given to nobody.
+    team(&one, "O'Neill's", &["one@example.com"]).await;
+    let nobodys = ticket(&administrator, json!({ "subject": "x" })).await;
+    assert_eq!(assigned(&administrator, &nobodys).await, json!(null));
+    let third = ticket(&administrator, json!({ "subject": "x", "agent_group": "O'Neill's" })).await;
+    assert_eq!(assigned(&administrator, &third).await, json!(["one@example.com"]));
+    one.put(&path(TEAM, "Support")).json(&json!({ "disabled": 1 })).send().await.expect_status(200);
+    let late = ticket(&administrator, json!({ "subject": "x", "agent_group": "Support" })).await;
+    assert_eq!(assigned(&administrator, &late).await, json!(null));
+    one.post(TEAM).json(&json!({ "team_name": "Nobody", "users": [] })).send().await.expect_status(417);
+    let refused = one.post(TEAM).json(&json!({ "team_name": "\"It's\"", "users": [{ "user": "one@example.com" }] }));
+    refused.send().await.expect_status(417);
+}
+
+async fn an_agent_sees_what_is_assigned_to_them_whatever_their_team(app: TestApp) {
+    let administrator = app.administrator().await;
+    let (one, two) = agents(&app).await;
+    rule(&administrator, "Urgent ones", json!({ "users": [{ "user": "one@example.com" }] })).await;
+    set(&administrator, json!({ "restrict_tickets_by_agent_group": 1 })).await;
+    let name = urgent(&administrator).await;
+    assert_eq!(names(&one, TICKET).await, [name.as_str()]);
+    assert_eq!(count(&one).await, json!(1));
+    one.get(&path(TICKET, &name)).send().await.expect_status(200);
+    assert_eq!(names(&two, TICKET).await, [""; 0]);
+    two.get(&path(TICKET, &name)).send().await.expect_status(403);
+}

@@ -1,0 +1,188 @@
+//! Who sees which ticket.
+
+use serde_json::json;
+
+use super::{CONTACT, CUSTOMER, TICKET, count, create, names, path, set, someone, team, ticket};
+use crate::both_databases;
+use crate::support::{Caller, TestApp};
+
+both_databases!(
+    a_user_without_any_role_sees_their_own_tickets_and_no_others,
+    a_ticket_is_its_customers_by_address_by_contact_and_by_owner,
+    a_manager_of_a_customer_sees_all_of_its_tickets,
+    an_agent_sees_all_tickets_and_a_guest_none,
+    teams_restrict_agents_when_the_settings_say_so,
+    an_inactive_agents_record_opens_nothing,
+    a_new_ticket_is_filled_from_the_settings_and_the_contact,
+    a_ticket_has_a_number_in_its_name,
+);
+
+/// Fails unless someone sees exactly these tickets, in lists, counts and one by one, of `all` there are.
+async fn assert_sees(caller: &Caller, seen: &[&str], all: &[&str]) {
+    assert_eq!(names(caller, TICKET).await, seen);
+    assert_eq!(count(caller).await, json!(seen.len()));
+    for name in all {
+        let (read, written) = if seen.contains(name) { (200, 200) } else { (403, 403) };
+        let ticket = path(TICKET, name);
+        caller.get(&ticket).send().await.expect_status(read);
+        caller.put(&ticket).json(&json!({ "description": "more" })).send().await.expect_status(written);
+        let found = caller.get(TICKET).query(&[("filters", &json!({ "name": name }).to_string())]).send().await.data();
+        assert_eq!(found.as_array().map(Vec::len), Some(usize::from(seen.contains(name))), "{name}");
+    }
+}
+
+async fn a_user_without_any_role_sees_their_own_tickets_and_no_others(app: TestApp) {
+    let (amina, boris) = (someone(&app, "amina@example.com", &[]).await, someone(&app, "boris@example.com", &[]).await);
+    let hers = ticket(&amina, json!({ "subject": "hers" })).await;
+    let his = ticket(&boris, json!({ "subject": "his" })).await;
+    assert_sees(&amina, &[&hers], &[&hers, &his]).await;
+    assert_sees(&boris, &[&his], &[&hers, &his]).await;
+    let read = amina.get(&path(TICKET, &hers)).send().await.expect_status(200).data();
+    assert_eq!((&read["raised_by"], &read["via_customer_portal"]), (&json!("amina@example.com"), &json!(1)));
+    // Customers do not delete tickets, be they their own.
+    amina.delete(&path(TICKET, &hers)).send().await.expect_status(403);
+    // Filters, orders and fields tell nothing of other people's either.
+    for filters in
+        [json!([["subject", "like", "%his%"]]), json!({ "raised_by": "boris@example.com" }), json!({ "owner": "boris@example.com" })]
+    {
+        let found = amina.get(TICKET).query(&[("filters", &filters.to_string())]).send().await.expect_status(200);
+        assert_eq!(found.data(), json!([]), "{filters}");
+    }
+}
+
+async fn a_ticket_is_its_customers_by_address_by_contact_and_by_owner(app: TestApp) {
+    let agent = someone(&app, "agent@example.com", &["Agent"]).await;
+    let (amina, boris) = (someone(&app, "amina@example.com", &[]).await, someone(&app, "boris@example.com", &["HD Customer"]).await);
+    let contact = |email: &str| json!({ "first_name": email, "email_ids": [{ "email_id": email, "is_primary": 1 }] });
+    let of_amina = create(&agent, CONTACT, contact("amina@example.com")).await["name"].clone();
+    let of_boris = create(&agent, CONTACT, json!({ "first_name": "Boris", "user": "boris@example.com" })).await["name"].clone();
+    // An address is the same in capitals.
+    let by_address = ticket(&agent, json!({ "subject": "by address", "raised_by": "Amina@Example.com" })).await;
+    let by_contact = ticket(&agent, json!({ "subject": "by contact", "contact": of_amina })).await;
+    let by_user = ticket(&agent, json!({ "subject": "by the contact's user", "contact": of_boris })).await;
+    let by_owner = ticket(&amina, json!({ "subject": "by owner", "raised_by": "somebody@example.com" })).await;
+    let all = [by_address.as_str(), &by_contact, &by_user, &by_owner];
+    assert_sees(&amina, &[&by_address, &by_contact, &by_owner], &all).await;
+    assert_sees(&boris, &[&by_user], &all).await;
+    assert_sees(&agent, &all, &all).await;
+    // Nobody makes themselves a contact of others' tickets.
+    amina
+        .put(&path(CONTACT, of_boris.as_str().expect("a name")))
+        .json(&json!({ "user": "amina@example.com" }))
+        .send()
+        .await
+        .expect_status(403);
+    amina.post(CONTACT).json(&contact("boris@example.com")).send().await.expect_status(403);
+}
+
+async fn a_manager_of_a_customer_sees_all_of_its_tickets(app: TestApp) {
+    let agent = someone(&app, "agent@example.com", &["Agent"]).await;
+    for name in ["Acme", "Other"] {
+        create(&agent, CUSTOMER, json!({ "customer_name": name })).await;
+    }
+    let works_for = |user: &str, customer: &str| json!({ "first_name": user, "user": user, "links": [{ "link_doctype": "HD Customer", "link_name": customer }] });
+    let manager = someone(&app, "manager@example.com", &["HD Customer Manager"]).await;
+    let colleague = someone(&app, "colleague@example.com", &["HD Customer"]).await;
+    for user in ["manager@example.com", "colleague@example.com"] {
+        create(&agent, CONTACT, works_for(user, "Acme")).await;
+    }
+    let of_acme = ticket(&agent, json!({ "subject": "Acme's", "customer": "Acme" })).await;
+    let of_other = ticket(&agent, json!({ "subject": "Other's", "customer": "Other" })).await;
+    let of_nobody = ticket(&agent, json!({ "subject": "nobody's" })).await;
+    let all = [of_acme.as_str(), &of_other, &of_nobody];
+    assert_sees(&manager, &[&of_acme], &all).await;
+    // Working for a customer is not enough.
+    assert_sees(&colleague, &[], &all).await;
+}
+
+async fn an_agent_sees_all_tickets_and_a_guest_none(app: TestApp) {
+    let amina = someone(&app, "amina@example.com", &[]).await;
+    let name = ticket(&amina, json!({ "subject": "hers" })).await;
+    for (email, roles) in
+        [("agent@example.com", &["Agent"][..]), ("manager@example.com", &["Agent Manager"]), ("system@example.com", &["System Manager"])]
+    {
+        assert_sees(&someone(&app, email, roles).await, &[&name], &[&name]).await;
+    }
+    let guest = app.anonymous();
+    guest.get(TICKET).send().await.expect_status(403);
+    guest.get(&path(TICKET, &name)).send().await.expect_status(403);
+    guest.post(TICKET).json(&json!({ "subject": "x" })).send().await.expect_status(403);
+}
+
+async fn teams_restrict_agents_when_the_settings_say_so(app: TestApp) {
+    let administrator = app.administrator().await;
+    let (first, second) = (someone(&app, "first@example.com", &["Agent"]).await, someone(&app, "second@example.com", &["Agent"]).await);
+    let manager = someone(&app, "manager@example.com", &["Agent Manager"]).await;
+    team(&administrator, "One", &["first@example.com"]).await;
+    team(&administrator, "Two", &["second@example.com"]).await;
+    let of_one = ticket(&administrator, json!({ "subject": "of one", "agent_group": "One" })).await;
+    let of_two = ticket(&administrator, json!({ "subject": "of two", "agent_group": "Two" })).await;
+    let of_none = ticket(&administrator, json!({ "subject": "of none" })).await;
+    let all = [of_one.as_str(), &of_two, &of_none];
+    assert_sees(&first, &all, &all).await;
+
+    set(&administrator, json!({ "restrict_tickets_by_agent_group": 1 })).await;
+    assert_sees(&first, &[&of_one], &all).await;
+    assert_sees(&second, &[&of_two], &all).await;
+    assert_sees(&manager, &all, &all).await;
+
+    set(&administrator, json!({ "do_not_restrict_tickets_without_an_agent_group": 1 })).await;
+    assert_sees(&first, &[&of_one, &of_none], &all).await;
+
+    // What somebody raised stays theirs, whichever team has it.
+    let own = ticket(&first, json!({ "subject": "own", "agent_group": "Two" })).await;
+    assert_sees(&first, &[&of_one, &of_none, &own], &[&of_one, &of_two, &of_none, &own]).await;
+
+    // A disabled team opens nothing; one that ignores restrictions opens everything.
+    administrator.put(&path(super::TEAM, "One")).json(&json!({ "disabled": 1 })).send().await.expect_status(200);
+    assert_sees(&first, &[&of_none, &own], &[&of_one, &of_two, &of_none, &own]).await;
+    administrator.put(&path(super::TEAM, "Two")).json(&json!({ "ignore_restrictions": 1 })).send().await.expect_status(200);
+    assert_sees(&second, &[&of_one, &of_two, &of_none, &own], &[&of_one, &of_two, &of_none, &own]).await;
+}
+
+async fn an_inactive_agents_record_opens_nothing(app: TestApp) {
+    let administrator = app.administrator().await;
+    let amina = someone(&app, "amina@example.com", &[]).await;
+    let name = ticket(&administrator, json!({ "subject": "anybody's" })).await;
+    assert_sees(&amina, &[], &[&name]).await;
+    create(&administrator, super::AGENT, json!({ "user": "amina@example.com", "agent_name": "Amina" })).await;
+    assert_sees(&amina, &[&name], &[&name]).await;
+    let record = path(super::AGENT, "amina@example.com");
+    administrator.put(&record).json(&json!({ "is_active": 0 })).send().await.expect_status(200);
+    assert_sees(&amina, &[], &[&name]).await;
+}
+
+async fn a_new_ticket_is_filled_from_the_settings_and_the_contact(app: TestApp) {
+    let administrator = app.administrator().await;
+    let agent = someone(&app, "agent@example.com", &["Agent"]).await;
+    create(&agent, CUSTOMER, json!({ "customer_name": "Acme" })).await;
+    let contact = json!({
+        "first_name": "Chen",
+        "last_name": "Li",
+        "email_ids": [{ "email_id": "old@acme.example" }, { "email_id": "chen@acme.example", "is_primary": 1 }],
+        "links": [{ "link_doctype": "HD Customer", "link_name": "Acme" }],
+    });
+    let contact = create(&agent, CONTACT, contact).await;
+    assert_eq!((&contact["full_name"], &contact["email_id"]), (&json!("Chen Li"), &json!("chen@acme.example")));
+    let made = create(&agent, TICKET, json!({ "subject": "printer", "raised_by": "chen@acme.example" })).await;
+    assert_eq!((&made["contact"], &made["customer"]), (&contact["name"], &json!("Acme")));
+    assert_eq!((&made["status"], &made["priority"], &made["status_category"]), (&json!("Open"), &json!("Medium"), &json!("Open")));
+    assert_eq!((&made["via_customer_portal"], &made["ticket_type"]), (&json!(0), &json!(null)));
+
+    set(&administrator, json!({ "default_priority": "Low", "default_ticket_type": "Question" })).await;
+    let made = create(&agent, TICKET, json!({ "subject": "x" })).await;
+    assert_eq!((&made["priority"], &made["ticket_type"]), (&json!("Low"), &json!("Question")));
+    let made = create(&agent, TICKET, json!({ "subject": "x", "priority": "Urgent" })).await;
+    assert_eq!(made["priority"], json!("Urgent"));
+    agent.post(TICKET).json(&json!({ "subject": "x", "priority": "Whenever" })).send().await.expect_status(417);
+    agent.post(TICKET).json(&json!({ "description": "no subject" })).send().await.expect_status(417);
+    let closed = agent.put(&path(TICKET, made["name"].as_str().expect("a name"))).json(&json!({ "status": "Closed" }));
+    assert_eq!(closed.send().await.expect_status(200).data()["status_category"], json!("Resolved"));
+}
+
+async fn a_ticket_has_a_number_in_its_name(app: TestApp) {
+    let agent = someone(&app, "agent@example.com", &["Agent"]).await;
+    let first = ticket(&agent, json!({ "subject": "first" })).await;
+    let second = ticket(&agent, json!({ "subject": "second" })).await;
+    assert_eq!([first, second], ["HD-00001", "HD-00002"]);
+}
