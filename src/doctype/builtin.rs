@@ -102,8 +102,6 @@ mod tests {
     /// The doctype that a Link, Table or Dynamic Link leads to, when it does not lead to any document.
     fn missing_target(registry: &Registry, doctype: &DocType, field: &Field) -> Option<String> {
         let found = match field.fieldtype {
-            // DOCTYPE-PENDING
-            FieldType::Link if field.options == "DocType" => true,
             FieldType::Link => registry.get(&field.options).is_some_and(|target| !target.is_child_table && !target.is_single),
             FieldType::Table | FieldType::TableMultiSelect => registry.get(&field.options).is_some_and(|target| target.is_child_table),
             FieldType::DynamicLink => {
