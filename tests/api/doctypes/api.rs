@@ -196,6 +196,8 @@ async fn definitions_that_cannot_be_used_are_refused_with_the_reason(app: TestAp
     let rows = definition("Lodge Table", json!([{"fieldname": "rows", "fieldtype": "Table", "options": "Lodge Nowhere"}]));
     define(&administrator, &rows).await.expect_status(200);
     document(&administrator, "Lodge Table", "a", json!({"rows": [{"x": 1}]})).await.expect_status(417);
+    document(&administrator, "Lodge Table", "a", json!({"rows": []})).await.expect_status(200);
+    assert_eq!(read(&administrator, "Lodge Table", "a").await["rows"], json!([]));
 }
 
 async fn what_came_with_the_server_is_not_deleted_and_what_it_relies_on_not_changed(app: TestApp) {
