@@ -103,9 +103,18 @@ pub fn ensure(cx: &mut Cx, pending: &[Arc<DocType>]) -> Result<(), AppError> {
     }
     doctypes::lock(cx.conn)?;
     for doctype in pending {
+        if is_overtaken(cx, doctype)? {
+            continue;
+        }
         doctypes::upsert(cx.conn, cx.now, doctype, ADMINISTRATOR).map_err(|error| named(&doctype.name, error))?;
     }
     Ok(())
+}
+
+/// Whether the site has another definition by now than when this process read its doctypes, which it then hears of.
+fn is_overtaken(cx: &mut Cx, doctype: &DocType) -> Result<bool, AppError> {
+    let kept = doctypes::find_definition(cx.conn, &doctype.name)?;
+    Ok(kept.is_some_and(|(definition, is_site)| is_site && (doctype.origin == Origin::Builtin || definition != doctype.definition)))
 }
 
 /// A file that may define a doctype.

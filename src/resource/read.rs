@@ -118,7 +118,8 @@ fn complete(cx: &mut Cx, doctype: &DocType, name: &str, document: &mut Map<Strin
 /// The rows of one table field.
 fn list_rows(cx: &mut Cx, doctype: &DocType, table: &Field, name: &str) -> Result<Vec<Value>, AppError> {
     let registry = cx.env.doctypes();
-    let child = registry.get(&table.options).ok_or_else(|| AppError::internal(format!("no child doctype {}", table.options)))?;
+    // A site may define a table before the doctype of its rows; until then there can be none.
+    let Some(child) = registry.get(&table.options).filter(|child| child.is_child_table) else { return Ok(Vec::new()) };
     let fields: Vec<(&str, &str)> = child.columns().map(|(field, _)| (field.fieldname.as_str(), field.fieldname.as_str())).collect();
     let filter = Filter::And(vec![
         Filter::equals("parent", name),

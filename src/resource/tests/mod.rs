@@ -512,11 +512,8 @@ fn a_table_grows_with_its_definition_and_refuses_what_would_lose_values() {
         let alice = house.caller("alice@example.com");
         house.create(&alice, "Odd Thing", json!({"name": "a", "rank": 3})).expect("created");
         let change = |definition: &str| {
-            let doctype = DocType::parse("thing.json", definition, Origin::Site).expect("valid");
-            let mut registry = Registry::builtin();
-            registry.insert("thing.json", doctype).expect("replaces");
-            house.env.set_doctypes(registry);
-            house.write(super::ensure_tables)
+            let doctype = Arc::new(DocType::parse("thing.json", definition, Origin::Site).expect("valid"));
+            house.write(move |cx| super::doctypes::keep(cx, &doctype, ADMINISTRATOR))
         };
         let wider = THING.replace(
             r#"{"fieldname": "note""#,

@@ -1,10 +1,14 @@
 //! What becomes of documents when their doctype changes.
 
+use std::time::{Duration, Instant};
+
+use diesel::connection::SimpleConnection as _;
+use diesel::{Connection as _, PgConnection};
 use serde_json::{Value, json};
 
 use super::{define, definition, document, read, redefine};
 use crate::both_databases;
-use crate::support::{Caller, Reply, TestApp};
+use crate::support::{Backend, Caller, Reply, TestApp};
 
 both_databases!(
     new_fields_begin_with_their_defaults_and_removed_ones_keep_what_was_in_them,
@@ -13,6 +17,7 @@ both_databases!(
     types_that_would_lose_values_change_only_while_there_are_none,
     what_a_doctype_is_cannot_change_under_its_documents,
     a_fieldname_cannot_change_its_letters_only,
+    a_change_does_not_wait_for_a_table_that_others_hold,
 );
 
 fn text(fieldname: &str) -> Value {
@@ -214,4 +219,23 @@ async fn a_fieldname_cannot_change_its_letters_only(app: TestApp) {
     change(&administrator, json!([text("town")])).await.expect_status(200);
     refused(change(&administrator, json!([text("NickName"), text("town")])).await, "differs from the earlier field nickname");
     change(&administrator, json!([text("nickname"), text("town")])).await.expect_status(200);
+}
+
+/// Whoever waits for a table on Postgres keeps everybody after them from it too. On SQLite readers are in nobody's way.
+async fn a_change_does_not_wait_for_a_table_that_others_hold(app: TestApp) {
+    let administrator = given(&app, json!([text("nickname")])).await;
+    let wider = json!([text("nickname"), text("town")]);
+    if app.backend() == Backend::Postgres {
+        let mut other = PgConnection::establish(app.database().url()).expect("the database answers");
+        other.batch_execute("BEGIN; SELECT * FROM \"tabLodge Guest\"").expect("a reader");
+        let started = Instant::now();
+        change(&administrator, wider.clone()).await.expect_status(503);
+        assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+        // Nothing of it happened, and nobody is kept out.
+        document(&administrator, "Lodge Guest", "a", json!({"town": "Bern"})).await.expect_status(200);
+        other.batch_execute("COMMIT").expect("it ends");
+    }
+    change(&administrator, wider).await.expect_status(200);
+    document(&administrator, "Lodge Guest", "b", json!({"town": "Bern"})).await.expect_status(200);
+    assert_eq!(guest(&administrator, "b").await["town"], "Bern");
 }

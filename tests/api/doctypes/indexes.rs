@@ -28,12 +28,20 @@ struct PostgresLine {
     detail: String,
 }
 
-/// How the database would find the newest documents with a value; Postgres may not read or sort a whole small table.
+/// How the database would find the newest documents with a value.
 fn plan(app: &TestApp, table: &str, fieldname: &str) -> String {
-    let sql = format!(r#"SELECT "name" FROM "{table}" WHERE "{fieldname}" = 'x' ORDER BY "modified" DESC, "name" DESC LIMIT 20"#);
+    let newest = "ORDER BY \"modified\" DESC, \"name\" DESC LIMIT 20";
+    explain(app, table, &format!("WHERE \"{fieldname}\" = 'x' {newest}"))
+}
+
+/// How the database would run a query; Postgres may not read or sort a whole small table.
+fn explain(app: &TestApp, table: &str, rest: &str) -> String {
+    let sql = format!("SELECT \"name\" FROM \"{table}\" {rest}");
     let lines = app.db().lookup_blocking(|conn, _| {
         Ok(match conn {
             Conn::Sqlite(sqlite) => {
+                // What EXPLAIN sees of the schema is what the connection's last real query saw.
+                sql_query(format!("{sql} -- looked at again")).execute(sqlite).map_err(StoreError::from)?;
                 let lines: Vec<Line> = sql_query(format!("EXPLAIN QUERY PLAN {sql}")).load(sqlite).map_err(StoreError::from)?;
                 lines.into_iter().map(|line| line.detail).collect::<Vec<_>>()
             }
@@ -69,7 +77,7 @@ async fn the_newest_documents_of_one_value_are_one_range_of_an_index(app: TestAp
     for fieldname in ["guest", "town", "owner"] {
         is_one_range(&plan(&app, "tabLodge Guest", fieldname), &format!("tabLodge Guest.{fieldname}.idx"));
     }
-    assert!(plan(&app, "tabLodge Guest", "card").contains("tabLodge Guest.card.key"));
+    assert!(explain(&app, "tabLodge Guest", "WHERE \"card\" = 'x'").contains("tabLodge Guest.card.key"));
 }
 
 async fn indexes_come_and_go_with_their_fields(app: TestApp) {
