@@ -98,8 +98,7 @@ fn make_records(cx: &mut Cx) -> Result<(), AppError> {
     store::installation::lock_set_up(cx.conn)?;
     let made = store::installation::find_value(cx.conn, RECORDS_MADE)?;
     let made: usize = made.as_deref().map_or(Ok(0), str::parse).map_err(|_| AppError::internal("records_made is no number"))?;
-    let mut records = crate::doctype::records();
-    records.retain(|record| !record["doctype"].as_str().unwrap_or_default().ends_with("Settings")); // SINGLES-PENDING
+    let records = crate::doctype::records();
     if made >= records.len() {
         return Ok(());
     }
@@ -124,7 +123,12 @@ fn make_record(cx: &mut Cx, administrator: &Caller, mut record: Map<String, Valu
     };
     let name = name.and_then(Value::as_str).expect("tests look at the name of every record");
     let zone = cx.env.config.site.time_zone;
-    if store::documents::find_document(cx.conn, doctype, &[("name", "name")], name, zone, false)?.is_none() {
+    if store::documents::find_document(cx.conn, doctype, &[("name", "name")], name, zone, false)?.is_some() {
+        return Ok(());
+    }
+    if doctype.is_single {
+        resource::update(cx, administrator, &doctype.name, &doctype.name, record, &Gathered::default())?;
+    } else {
         resource::create(cx, administrator, &doctype.name, record, &Gathered::default())?;
     }
     Ok(())
