@@ -10,6 +10,7 @@ mod scopes;
 mod semantics;
 mod todo;
 mod users;
+mod writing;
 
 use serde_json::{Map, Value, json};
 

@@ -68,7 +68,7 @@ impl Setup {
 
     /// Starts it.
     pub async fn start(self) -> TestApp {
-        let Self { config, database, files, clock } = self;
+        let Self { config, database, files, clock, hooks } = self;
         let (report, started) = tokio::sync::oneshot::channel();
         let offset = Arc::clone(&clock);
         let thread = std::thread::Builder::new()
