@@ -10,8 +10,7 @@ use crate::cx::Cx;
 use crate::doctype::filter::shorten;
 use crate::doctype::{DocType, FieldType, Naming, Registry, Rows};
 use crate::error::{AppError, Docstatus};
-use crate::store::document_secrets;
-use crate::store::documents;
+use crate::store::{document_secrets, documents, files};
 
 /// Calls a document `new`; with `merge` lets everything that names it name the document that has
 /// this name already, and deletes it. Returns the name.
@@ -111,7 +110,7 @@ fn follow(cx: &mut Cx, doctype: &DocType, old: &str, new: &str) -> Result<(), Ap
             documents::update_where(cx.conn, by, &[(name_field, Some(new))], &[(name_field, old), (type_field, &doctype.name)])?;
         }
     }
-    Ok(())
+    Ok(files::rename_attached(cx.conn, &doctype.name, old, new)?)
 }
 
 fn merge_into(

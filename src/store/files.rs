@@ -201,6 +201,16 @@ pub fn delete_file(conn: &mut Conn, name: &str) -> Result<bool, StoreError> {
     Ok(diesel::delete(files::table.find(name)).execute(conn)? == 1)
 }
 
+/// Lets the files that are attached to a document be attached to its new name.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn rename_attached(conn: &mut Conn, doctype: &str, old: &str, new: &str) -> Result<(), StoreError> {
+    let attached = files::table.filter(files::attached_to_doctype.eq(doctype)).filter(files::attached_to_name.eq(old));
+    diesel::update(attached).set(files::attached_to_name.eq(new)).execute(conn)?;
+    Ok(())
+}
+
 /// Removes the rows of the files that are attached to a document; returns the contents they named.
 ///
 /// # Errors

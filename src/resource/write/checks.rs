@@ -24,8 +24,8 @@ pub(super) fn require_new(
     require(cx, doctype, name, values, |missing| {
         let sent =
             |secret: &&Secret| secret.row.is_none() && secret.fieldname == missing.fieldname && !secret.text.expose_secret().is_empty();
-        !spared.contains(&missing.fieldname.as_str())
-            && !(doctype.rows == Rows::OwnTable && missing.is_secret() && secrets.iter().any(|secret| sent(&secret)))
+        let is_sent = doctype.rows == Rows::OwnTable && missing.is_secret() && secrets.iter().any(|secret| sent(&secret));
+        !is_sent && !spared.contains(&missing.fieldname.as_str())
     })
 }
 

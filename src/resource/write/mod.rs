@@ -87,20 +87,21 @@ pub fn create_named(
     if !hooks.is_empty() {
         checks::check_values(cx, &doctype, None, &values)?;
     }
+    let at = cx.now;
+    let plain = if adapter.is_some() { store::only_fields(&doctype, &values) } else { Values::default() };
+    let draft = Draft { caller, doctype: &doctype, name: &name, values: &plain, body: &body, gathered, at };
+    if let Some(adapter) = adapter {
+        // Before anything is said about other documents.
+        guard(adapter, Some(&draft), caller)?;
+    }
     let spared = adapter.map_or(&[][..], |adapter| adapter.spares(&values));
     checks::require_new(cx, &doctype, &name, &values, &secrets, spared)?;
     links::require_targets(cx, caller, &doctype, None, &values, &known)?;
-    let at = cx.now;
     let Created { name, shown_once } = match adapter {
-        Some(adapter) => {
-            let plain = store::only_fields(&doctype, &values);
-            let draft = Draft { caller, doctype: &doctype, name: &name, values: &plain, body: &body, gathered, at };
-            guard(adapter, Some(&draft), caller)?;
-            adapter.create(cx, &draft)?
-        }
+        Some(adapter) => adapter.create(cx, &draft)?,
         None => {
             store::insert(cx, Target { caller, doctype: &doctype, name: &name, at }, &mut values, &mut secrets)?;
-            Created { name, shown_once: Map::new() }
+            Created { name: name.clone(), shown_once: Map::new() }
         }
     };
     let target = Target { caller, doctype: &doctype, name: &name, at };
@@ -174,6 +175,13 @@ pub fn update(
             checks::check_values(cx, &doctype, Some(&before), &values)?;
         }
     }
+    let at = later_than(cx.now, value::to_utc(stored_at, zone));
+    let target = Target { caller, doctype: &doctype, name: &name, at };
+    let changed = if adapter.is_some() { store::changes_for_adapter(target, &body, &before, &values) } else { Values::default() };
+    let draft = Draft { caller, doctype: &doctype, name: &name, values: &changed, body: &body, gathered, at };
+    if let Some(adapter) = adapter {
+        guard(adapter, Some(&draft), caller)?;
+    }
     checks::require_set_once(cx, &doctype, &before, &values)?;
     if matches!(step, Step::ChangeSubmitted | Step::Cancel) {
         docstatus::require_allowed_after_submit(cx, &doctype, &before, &values, &secrets)?;
@@ -187,15 +195,8 @@ pub fn update(
     if step == Step::Cancel {
         links::require_unlinked(cx, &doctype, &name, &[], links::Linking::Submitted)?;
     }
-    let at = later_than(cx.now, value::to_utc(stored_at, zone));
-    let target = Target { caller, doctype: &doctype, name: &name, at };
     let shown_once = match adapter {
-        Some(adapter) => {
-            let changed = store::changes_for_adapter(target, &body, &before, &values);
-            let draft = Draft { caller, doctype: &doctype, name: &name, values: &changed, body: &body, gathered, at };
-            guard(adapter, Some(&draft), caller)?;
-            adapter.update(cx, &draft, &current)?
-        }
+        Some(adapter) => adapter.update(cx, &draft, &current)?,
         None => {
             store::update(cx, target, &before, &mut values, &mut secrets)?;
             Map::new()

@@ -142,7 +142,7 @@ fn store(
     if new.is_empty() {
         return Ok(());
     }
-    Ok(documents::insert_documents(cx.conn, child, stamp, &new).map_err(|error| refusal(child, "", error))?)
+    documents::insert_documents(cx.conn, child, stamp, &new).map_err(|error| refusal(child, "", error))
 }
 
 fn changes(child: &DocType, stored: &Values, row: &Values) -> Values {

@@ -12,6 +12,7 @@ mod semantics;
 mod settings;
 mod todo;
 mod users;
+mod writing;
 
 use serde_json::{Map, Value, json};
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use ostiary::app::{Application, Parts};
 use ostiary::config::Config;
 use ostiary::cx::{Clock, Env};
+use ostiary::resource::hooks::DocumentHooks;
 use ostiary::store::{Backend, Db};
 use secrecy::SecretString;
 
@@ -39,6 +40,7 @@ pub struct Setup {
     /// Where files are kept when that is not beside the database.
     files: Arc<TemporaryDirectory>,
     clock: Arc<AtomicI64>,
+    hooks: Vec<Arc<dyn DocumentHooks>>,
 }
 
 impl Setup {
@@ -49,7 +51,13 @@ impl Setup {
         if backend == Backend::Postgres {
             config.files.directory = Some(files.path().join("files"));
         }
-        Self { config, database: Arc::new(database), files, clock: Arc::default() }
+        Self { config, database: Arc::new(database), files, clock: Arc::default(), hooks: Vec::new() }
+    }
+
+    /// Adds an embedder's hook.
+    pub fn hook(mut self, hook: Arc<dyn DocumentHooks>) -> Self {
+        self.hooks.push(hook);
+        self
     }
 
     /// Changes settings.
@@ -60,14 +68,14 @@ impl Setup {
 
     /// Starts it.
     pub async fn start(self) -> TestApp {
-        let Self { config, database, files, clock } = self;
+        let Self { config, database, files, clock, hooks } = self;
         let (report, started) = tokio::sync::oneshot::channel();
         let offset = Arc::clone(&clock);
         let thread = std::thread::Builder::new()
             .name("test-app".into())
             .spawn(move || {
                 actix_web::rt::System::new().block_on(async move {
-                    let parts = Parts { clock: Clock::Shifted(offset), ..Parts::default() };
+                    let parts = Parts { clock: Clock::Shifted(offset), hooks, ..Parts::default() };
                     let application = match Application::build(config, parts).await {
                         Ok(application) => application,
                         Err(error) => return drop(report.send(Err(error.to_string()))),
