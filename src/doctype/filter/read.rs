@@ -172,8 +172,8 @@ impl Reader<'_> {
     fn operation(&mut self, named: &Named<'_>, operator: &str, value: &Value) -> Result<Operation, AppError> {
         let word = operator.trim().to_lowercase();
         Ok(match word.as_str() {
-            "" | "=" => Operation::Equal(self.one(named, value)?),
-            "!=" => Operation::NotEqual(self.one(named, value)?),
+            "" | "=" => Operation::Equal(self.name(named, value)?),
+            "!=" => Operation::NotEqual(self.name(named, value)?),
             ">" => Operation::Greater(self.one(named, value)?),
             "<" => Operation::Less(self.one(named, value)?),
             ">=" => Operation::GreaterOrEqual(self.one(named, value)?),
@@ -206,8 +206,13 @@ impl Reader<'_> {
         self.count(1)?;
         Ok(match validate::read_value(named.field, named.kind, value, self.subject.zone)? {
             empty if empty.is_empty() => FieldValue::missing(named.kind),
-            value => named.column.fold(self.subject.doctype, value),
+            value => value,
         })
+    }
+
+    /// One value that is looked for as it is, so in the form in which keys are stored.
+    fn name(&mut self, named: &Named<'_>, value: &Value) -> Result<FieldValue, AppError> {
+        Ok(named.column.fold(self.subject.doctype, self.one(named, value)?))
     }
 
     /// A list of values, or a text with commas.
@@ -215,13 +220,13 @@ impl Reader<'_> {
         match value {
             Value::Array(list) => {
                 self.count(list.len())?;
-                list.iter().map(|value| self.one(named, value)).collect()
+                list.iter().map(|value| self.name(named, value)).collect()
             }
             Value::String(text) => {
                 self.count(text.split(',').count())?;
-                text.split(',').map(|part| self.one(named, &Value::String(part.trim().to_owned()))).collect()
+                text.split(',').map(|part| self.name(named, &Value::String(part.trim().to_owned()))).collect()
             }
-            value => Ok(vec![self.one(named, value)?]),
+            value => Ok(vec![self.name(named, value)?]),
         }
     }
 

@@ -481,7 +481,7 @@ fn nothing_that_could_be_sql_reaches_the_database() {
         let alice = house.caller("alice@example.com");
         for params in [
             json!({"fields": ["name; drop table x"]}),
-            json!({"fields": ["count(name) as n"]}),
+            json!({"fields": ["rand() as n"]}),
             json!({"fields": ["name as \"x'y\""]}),
             json!({"fields": "name\" from users --"}),
             json!({"order_by": "(select 1)"}),

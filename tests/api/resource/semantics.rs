@@ -7,8 +7,6 @@ use std::fmt::Write as _;
 
 use chrono::{Datelike as _, NaiveDate, NaiveDateTime, TimeDelta, Timelike as _};
 use diesel::connection::SimpleConnection as _;
-use ostiary::cx::Cx;
-use ostiary::doctype::{DocType, Origin};
 use ostiary::store::Backend;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -794,23 +792,19 @@ fn grouped(viewer: &Viewer<'_>, question: &Question) -> Vec<Value> {
 /// A site with the documents.
 async fn site(backend: Backend, sql: &str) -> (TestApp, Caller, Caller) {
     let app = Setup::new(backend).configure(|config| config.site.time_zone = chrono_tz::Asia::Kolkata).start().await;
-    let mut registry = (*app.env().doctypes()).clone();
-    for text in DOCTYPES {
-        registry.insert("x.json", DocType::parse("x.json", text, Origin::Site).expect("a definition")).expect("a new doctype");
-    }
-    app.env().set_doctypes(registry);
-    let (env, sql) = (app.env().clone(), sql.to_owned());
-    app.db()
-        .write("documents", move |conn, effects| {
-            let now = env.clock.now();
-            ostiary::resource::ensure_tables(&mut Cx { conn, now, env: &env, effects })?;
-            conn.batch_execute(&sql).expect("the documents are written");
-            Ok(())
-        })
-        .await
-        .expect("tables and documents");
-    let amina = app.user("amina@example.com").await.api_key().await;
     let administrator = app.administrator().await;
+    for text in DOCTYPES {
+        let mut definition: Value = serde_json::from_str(text).expect("JSON");
+        definition["module"] = "Semantics".into();
+        administrator.post("/api/resource/DocType").json(&definition).send().await.expect_status(200);
+    }
+    let sql = sql.to_owned();
+    let write = move |conn: &mut ostiary::store::Conn, _: &mut ostiary::store::Effects| {
+        conn.batch_execute(&sql).expect("the documents are written");
+        Ok(())
+    };
+    app.db().write("documents", write).await.expect("documents");
+    let amina = app.user("amina@example.com").await.api_key().await;
     (app, amina, administrator)
 }
 
