@@ -5,6 +5,10 @@
 //! Built-in hooks stand in files beside this one and in [`BUILTIN`]; an embedder gives its own to
 //! `Application::build`. Hooks of one doctype run in that order.
 
+mod doc_share;
+mod system_settings;
+mod user_permission;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -110,7 +114,8 @@ pub trait DocumentHooks: Send + Sync {
 }
 
 /// The hooks that come with Ostiary.
-const BUILTIN: &[fn() -> Arc<dyn DocumentHooks>] = &[];
+const BUILTIN: &[fn() -> Arc<dyn DocumentHooks>] =
+    &[|| Arc::new(doc_share::DocShare), || Arc::new(system_settings::SystemSettings), || Arc::new(user_permission::UserPermission)];
 
 /// All hooks, by doctype.
 #[derive(Clone, Default)]
