@@ -199,12 +199,7 @@ pub(super) fn open_list(cx: &mut Cx, caller: &Caller, doctype: &str) -> Result<(
 ///
 /// # Errors
 /// [`AppError`] from the database.
-pub(super) fn list_rights(
-    cx: &mut Cx,
-    caller: &Caller,
-    doctype: &DocType,
-    named: &[Column],
-) -> Result<(Filter, Action), AppError> {
+pub(super) fn list_rights(cx: &mut Cx, caller: &Caller, doctype: &DocType, named: &[Column]) -> Result<(Filter, Action), AppError> {
     let read = rights(cx, caller, doctype, Action::Read)?;
     if read.is_always() || !named.iter().all(|column| matches!(column, Column::Own(fieldname) if is_selectable(doctype, fieldname))) {
         return Ok((read, Action::Read));
@@ -338,7 +333,8 @@ pub(super) fn require_document(
     let rights = rights(cx, caller, doctype, action)?;
     let name = super::name_of(document);
     // A single that was never saved is in no table, and has nothing that could be withheld.
-    let unsaved = |cx: &mut Cx| Ok::<_, AppError>(doctype.is_single && !rights.is_never() && !holds(cx, doctype, &name, &Filter::always())?);
+    let unsaved =
+        |cx: &mut Cx| Ok::<_, AppError>(doctype.is_single && !rights.is_never() && !holds(cx, doctype, &name, &Filter::always())?);
     if !rights.is_always() && !holds(cx, doctype, &name, &rights)? && !unsaved(cx)? {
         return Err(denied(caller, doctype, &name, action));
     }

@@ -31,7 +31,7 @@ pub(super) fn user_permissions(cx: &mut Cx, caller: &Caller, doctype: &DocType) 
     let mut filter = view.allowed(&doctype.name).map_or_else(Filter::always, |allowed| allowed.contains("name"));
     for (field, allowed) in view.links(doctype) {
         let within = allowed.contains(&field.fieldname);
-        let empty = if strict { Filter::never() } else { Filter::on(&field.fieldname, Operation::IsNotSet) };
+        let empty = if strict { Filter::never() } else { Filter::on(field.fieldname.as_str(), Operation::IsNotSet) };
         filter = filter.and(empty.or(within));
     }
     for table in doctype.tables() {
@@ -39,7 +39,7 @@ pub(super) fn user_permissions(cx: &mut Cx, caller: &Caller, doctype: &DocType) 
         for (field, allowed) in view.links(child) {
             let mut outside = Filter::equals("parenttype", &doctype.name).and(Filter::equals("parentfield", &table.fieldname));
             if !strict {
-                outside = outside.and(Filter::on(&field.fieldname, Operation::IsSet));
+                outside = outside.and(Filter::on(field.fieldname.as_str(), Operation::IsSet));
             }
             let outside = outside.and(allowed.lacks(&field.fieldname));
             filter = filter.and(Filter::on("name", Operation::NotInSet(NameSet::values(child, "parent", outside))));

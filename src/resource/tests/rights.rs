@@ -263,3 +263,45 @@ fn hooks_narrow_what_roles_open_and_nothing_else() {
         assert_eq!(house.visits(&carol), ["Four", "One", "Two"]);
     }
 }
+
+#[test]
+fn doctypes_over_typed_tables_are_shared_and_restricted_alike() {
+    for house in House::with_visits(&[]) {
+        let (bob, manager) = (house.caller("bob@example.com"), house.caller("manager@example.com"));
+        let users = |caller: &Caller| column(&house.list(caller, "User", json!({"order_by": "name"})).expect("open"), "name");
+        assert_eq!(users(&bob), ["bob@example.com"]);
+        let by = house.caller(ADMINISTRATOR);
+        let with = With::User("bob@example.com".into());
+        house.write(move |cx| share::add(cx, &by, "User", "Alice@Example.com", &with, READ).map(drop)).expect("shared");
+        assert_eq!(users(&bob), ["alice@example.com", "bob@example.com"]);
+        assert!(house.read(&bob, "User", "alice@example.com").is_ok());
+        assert!(matches!(house.read(&bob, "User", "carol@example.com"), Err(AppError::NotPermitted(_))));
+        for (description, to) in [("for bob", Some("bob@example.com")), ("for alice", Some("alice@example.com")), ("for nobody", None)] {
+            house.create(&bob, "ToDo", json!({"description": description, "allocated_to": to})).expect("created");
+        }
+        house.restrict("manager@example.com", "User", "bob@example.com");
+        assert_eq!(users(&manager), ["bob@example.com"]);
+        let todos = house.list(&manager, "ToDo", json!({"fields": ["description"], "order_by": "description"})).expect("open");
+        assert_eq!(column(&todos, "description"), ["for bob", "for nobody"]);
+        // What is deleted with a user does not come back with the name.
+        let administrator = house.caller(ADMINISTRATOR);
+        house.share_user(&administrator, "carol@example.com");
+        house.delete(&administrator, "User", "carol@example.com").expect("nothing links to her");
+        assert!(
+            house.list(&administrator, "DocShare", json!({"filters": {"share_name": "carol@example.com"}})).expect("open") == json!([])
+        );
+    }
+}
+
+impl House {
+    fn share_user(&self, by: &Caller, name: &'static str) {
+        let by = by.clone();
+        self.write(move |cx| share::add(cx, &by, "User", name, &With::Everyone, READ).map(drop)).expect("shared");
+    }
+}
+
+/// One column of a list.
+fn column(rows: &Value, fieldname: &str) -> Vec<String> {
+    let rows = rows.as_array().expect("a list");
+    rows.iter().map(|row| row[fieldname].as_str().expect("a text").to_owned()).collect()
+}
