@@ -15,6 +15,7 @@ use crate::domain::resource::Resources;
 use crate::domain::user::CallerUser;
 use crate::limits::Limits;
 use crate::resource::hooks::{DocumentHooks, Hooks};
+use crate::resource::{SiteRights, UserRights};
 use crate::secrets::SealKey;
 use crate::secrets::keys::SigningKey;
 use crate::store::blobs::Blobs;
@@ -51,6 +52,10 @@ pub struct Env {
     pub resources: EpochCache<Resources>,
     /// The contents of uploaded files.
     pub blobs: Blobs,
+    /// What restricts single users and what is shared with them, as of their last commit.
+    pub user_rights: EpochCache<UserRights>,
+    /// The same of everybody: one value, under the empty key.
+    pub site_rights: EpochCache<SiteRights>,
     doctypes: Arc<Doctypes>,
     signing: RwLock<Arc<Vec<SigningKey>>>,
 }
@@ -72,6 +77,8 @@ impl Env {
             users: EpochCache::new(Arc::clone(epochs), 20_000, |known| &known.user.name),
             resources: EpochCache::new(Arc::clone(epochs), 1, |_| EVERYBODY),
             blobs,
+            user_rights: EpochCache::new(Arc::clone(epochs), 20_000, |known| &known.user),
+            site_rights: EpochCache::new(Arc::clone(epochs), 1, SiteRights::subject),
             doctypes: Arc::new(Doctypes(RwLock::new(Arc::new(doctypes)))),
             signing: RwLock::default(),
         }

@@ -80,6 +80,7 @@ pub enum AppError {
     Stale { sent: String, stored: String },
     #[error("{label} is longer than {max}")]
     TooLong { label: String, max: usize },
+    /// `by_name` is empty for who may not read that document.
     #[error("{doctype} {name} is linked with {by_doctype} {by_name}")]
     LinkExists { doctype: String, name: String, by_doctype: String, by_name: String },
     #[error("{label} cannot be changed")]

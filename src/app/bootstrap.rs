@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::auth::Caller;
 use crate::cx::{Cx, Env};
-use crate::doctype::Naming;
+use crate::doctype::{Filter, Naming};
 use crate::domain::user::{ADMINISTRATOR, GUEST, SYSTEM_MANAGER, UserType};
 use crate::error::AppError;
 use crate::resource::{self, Gathered, doctypes};
@@ -121,12 +121,7 @@ fn make_record(cx: &mut Cx, administrator: &Caller, mut record: Map<String, Valu
     let name = if let Naming::Field(fieldname) = &doctype.naming { record.get(fieldname) } else { record.get("name") };
     let name = name.and_then(Value::as_str).expect("tests look at the name of every record");
     let zone = cx.env.config.site.time_zone;
-    if store::documents::find_document(cx.conn, doctype, &[("name", "name")], name, zone, false)?.is_some() {
-        return Ok(());
-    }
-    if doctype.is_single {
-        resource::update(cx, administrator, &doctype.name, &doctype.name, record, &Gathered::default())?;
-    } else {
+    if !store::documents::holds(cx.conn, doctype, name, &Filter::always(), zone)? {
         resource::create(cx, administrator, &doctype.name, record, &Gathered::default())?;
     }
     Ok(())

@@ -214,7 +214,9 @@ impl From<&AppError> for Exception {
             }
             AppError::LinkExists { doctype, name, by_doctype, by_name } => validation(
                 "LinkExistsError",
-                format!("Cannot delete or cancel because {doctype} {} is linked with {by_doctype} {}", escape(name), escape(by_name)),
+                format!("Cannot delete or cancel because {doctype} {} is linked with {by_doctype} {}", escape(name), escape(by_name))
+                    .trim_end()
+                    .to_owned(),
             ),
             AppError::SetOnce { label } => validation("CannotChangeConstantError", format!("Value cannot be changed for {label}")),
             AppError::DocstatusTransition { from, to } => {

@@ -112,7 +112,7 @@ fn place_of(cx: &Cx, child: &DocType, row: &Map<String, Value>) -> Result<Place,
 /// The rows of the table by name alone, which leaves them as they are. The document stays locked, so that no row is lost
 /// to somebody who appends one at the same time.
 fn kept_rows(cx: &mut Cx, caller: &Caller, place: &Place) -> Result<Vec<Value>, AppError> {
-    super::permissions::permit(cx.env, caller, &place.parenttype.name, Some(&place.parent), super::Action::Write)?;
+    super::permissions::enter(cx, caller, &place.parenttype.name, Some(&place.parent), super::Action::Write)?;
     let document = read::whole(cx, &place.parenttype, &place.parent, true)?;
     let rows = document.get(&place.parentfield).and_then(Value::as_array).into_iter().flatten();
     Ok(rows.map(|row| json!({"name": row.get("name")})).collect())

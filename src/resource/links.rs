@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::permissions::{self, Action};
 use super::values::same;
 use crate::auth::Caller;
 use crate::cx::Cx;
@@ -100,7 +101,14 @@ pub(super) fn require_targets(
         for link in links {
             match existing.is_cancelled(target, link.value) {
                 Some(cancelled) => require_uncancelled(doctype, link, cancelled)?,
-                None => return Err(link.refuse(|label, value| AppError::LinkNotFound { label, value })),
+                None => {
+                    // Frappe: rights are asked before links, so what User Permissions exclude is refused alike whether it is there or not.
+                    let restricted = link.field.fieldtype == FieldType::Link && !link.field.ignore_user_permissions;
+                    if restricted && permissions::restricts(cx, caller, doctype, &target.name)? {
+                        return Err(permissions::closed(caller, doctype, None));
+                    }
+                    return Err(link.refuse(|label, value| AppError::LinkNotFound { label, value }));
+                }
             }
         }
     }
@@ -200,9 +208,10 @@ fn collect<'a>(
 /// names. Doctypes in `deleted_along` do not count.
 ///
 /// # Errors
-/// [`AppError::LinkExists`] naming the first such document.
+/// [`AppError::LinkExists`] naming the first such document, or its doctype alone to who may not read it.
 pub(super) fn require_unlinked(
     cx: &mut Cx,
+    caller: &Caller,
     doctype: &DocType,
     name: &str,
     deleted_along: &[&str],
@@ -223,6 +232,15 @@ pub(super) fn require_unlinked(
     match documents::find_link(cx.conn, doctype, name, &columns, linking)? {
         None => Ok(()),
         Some((by_doctype, by_name)) => {
+            // Frappe: names the document, here: only to who may read it.
+            let may_see = match registry.get(&by_doctype) {
+                Some(by) => {
+                    let rights = permissions::rights(cx, caller, by, Action::Read)?;
+                    permissions::holds(cx, by, &by_name, &rights)?
+                }
+                None => false,
+            };
+            let by_name = if may_see { by_name } else { String::new() };
             Err(AppError::LinkExists { doctype: doctype.name.clone(), name: name.to_owned(), by_doctype, by_name })
         }
     }

@@ -22,6 +22,7 @@ mod permissions;
 mod read;
 mod rename;
 mod secrets;
+pub mod share;
 mod single;
 mod suggest;
 pub mod system;
@@ -44,7 +45,7 @@ pub use expand::expand_links;
 pub use gather::{Gathered, Needs, needs};
 pub use list::{ListParams, Page, count, count_listed, list, list_page};
 pub use naming::SentName;
-pub use permissions::{Action, permit};
+pub use permissions::{Action, SiteRights, UserRights, has_permission, permissions_of, permit};
 pub use read::{read, require};
 pub use rename::rename;
 pub use secrets::{open_secret, password};
@@ -59,6 +60,11 @@ pub use write::{create, create_many, create_named, delete, update};
 pub fn ensure_tables(cx: &mut Cx) -> Result<(), AppError> {
     let pending = doctypes::list_pending(cx)?;
     doctypes::ensure(cx, &pending)
+}
+
+/// The name of a document as it is shown, be it a number.
+fn name_of(document: &Map<String, Value>) -> String {
+    crate::doctype::validate::read_name(document).unwrap_or_default()
 }
 
 /// Leaves out what is null, as Frappe 15's answers to read, create and update do.

@@ -27,10 +27,9 @@ pub fn read(cx: &mut Cx, caller: &Caller, doctype: &str, name: &str) -> Result<M
     if let Some(child) = child::find(cx, doctype) {
         return child::read_row(cx, caller, &child, name);
     }
-    let doctype = permissions::permit(cx.env, caller, doctype, Some(name), Action::Read)?;
+    let (doctype, rights) = permissions::open(cx, caller, doctype, Some(name), Action::Read)?;
     let name = system::canonical_name(&doctype, name);
-    let mut document = find(cx, &doctype, &name, false)?;
-    permissions::require_document(caller, &doctype, Action::Read, &document)?;
+    let mut document = find_permitted(cx, caller, &doctype, &name, (Action::Read, &rights))?;
     complete(cx, &doctype, &name, &mut document)?;
     hide(cx, caller, &doctype, &mut document);
     Ok(document)
@@ -41,10 +40,10 @@ pub fn read(cx: &mut Cx, caller: &Caller, doctype: &str, name: &str) -> Result<M
 /// # Errors
 /// As [`read`].
 pub fn require(cx: &mut Cx, caller: &Caller, doctype: &str, name: &str, action: Action) -> Result<Arc<DocType>, AppError> {
-    let doctype = permissions::permit(cx.env, caller, doctype, Some(name), action)?;
+    let doctype = permissions::enter(cx, caller, doctype, Some(name), action)?;
     let name = system::canonical_name(&doctype, name);
     let document = find(cx, &doctype, &name, false)?;
-    permissions::require_document(caller, &doctype, action, &document)?;
+    permissions::require_document(cx, caller, &doctype, action, &document)?;
     Ok(doctype)
 }
 
@@ -53,18 +52,49 @@ pub fn require(cx: &mut Cx, caller: &Caller, doctype: &str, name: &str, action: 
 /// # Errors
 /// [`AppError::NotFound`].
 pub(super) fn find(cx: &mut Cx, doctype: &DocType, name: &str, lock: bool) -> Result<Map<String, Value>, AppError> {
+    find_within(cx, doctype, name, &Filter::always(), lock)?.ok_or_else(|| missing(doctype, name))
+}
+
+/// The same, refused where the caller's rights to do an action do not hold for it.
+pub(super) fn find_permitted(
+    cx: &mut Cx,
+    caller: &Caller,
+    doctype: &DocType,
+    name: &str,
+    (action, rights): (Action, &Filter),
+) -> Result<Map<String, Value>, AppError> {
+    match find_within(cx, doctype, name, rights, false)? {
+        Some(document) => {
+            permissions::ask_hooks(cx, caller, doctype, action, &document)?;
+            Ok(document)
+        }
+        None if !rights.is_always() && permissions::holds(cx, doctype, name, &Filter::always())? => {
+            Err(permissions::denied(caller, doctype, name, action))
+        }
+        None => Err(missing(doctype, name)),
+    }
+}
+
+fn missing(doctype: &DocType, name: &str) -> AppError {
+    AppError::not_found(&doctype.name, shorten(&name.replace('\0', "")))
+}
+
+/// A document's own fields, if a filter holds for it. A single that was never saved has nothing that could be withheld.
+fn find_within(cx: &mut Cx, doctype: &DocType, name: &str, filter: &Filter, lock: bool) -> Result<Option<Map<String, Value>>, AppError> {
     let fields: Vec<(&str, &str)> = doctype.columns().map(|(field, _)| (field.fieldname.as_str(), field.fieldname.as_str())).collect();
     // Postgres cannot take a text with NUL, and no document has such a name.
     let found = if name.contains('\0') {
         None
     } else {
-        documents::find_document(cx.conn, doctype, &fields, name, cx.env.config.site.time_zone, lock)?
+        documents::find_document(cx.conn, doctype, &fields, name, filter, cx.env.config.site.time_zone, lock)?
     };
     match found {
-        Some(text) if doctype.is_single => Ok(single::shown(parse(&text)?)),
-        Some(text) => parse(&text),
-        None if doctype.is_single && name == doctype.name => single::unsaved(cx, doctype),
-        None => Err(AppError::not_found(&doctype.name, shorten(&name.replace('\0', "")))),
+        Some(text) if doctype.is_single => Ok(Some(single::shown(parse(&text)?))),
+        Some(text) => parse(&text).map(Some),
+        None if doctype.is_single && name == doctype.name && !permissions::holds(cx, doctype, name, &Filter::always())? => {
+            single::unsaved(cx, doctype).map(Some)
+        }
+        None => Ok(None),
     }
 }
 
@@ -80,6 +110,22 @@ pub(super) fn whole(cx: &mut Cx, doctype: &DocType, name: &str, lock: bool) -> R
 
 fn parse(text: &str) -> Result<Map<String, Value>, AppError> {
     serde_json::from_str(text).map_err(|error| StoreError::corrupt(error).into())
+}
+
+/// Leaves of a document that the caller has just written what they may see of it.
+///
+/// Frappe: whoever may write a document is shown it whole, here: without the right to read it only
+/// what every document has, because the rest may come from others.
+///
+/// # Errors
+/// [`AppError`] from the database.
+pub(super) fn show_written(cx: &mut Cx, caller: &Caller, doctype: &DocType, document: &mut Map<String, Value>) -> Result<(), AppError> {
+    match permissions::require_document(cx, caller, doctype, Action::Read, document) {
+        Ok(()) => hide(cx, caller, doctype, document),
+        Err(AppError::NotPermitted(_)) => document.retain(|fieldname, _| doctype.field(fieldname).is_none()),
+        Err(other) => return Err(other),
+    }
+    Ok(())
 }
 
 /// Leaves out the fields of levels that the caller lacks, in the rows too: their levels are those of the parent's permissions.

@@ -19,7 +19,7 @@ use crate::store::{document_secrets, documents, files};
 /// [`AppError::Validation`] where the doctype does not allow it, the name is taken (or, to merge, is not);
 /// [`AppError::InvalidName`]; [`AppError::NotPermitted`] without the right to write (to merge: to write the one and delete the other).
 pub fn rename(cx: &mut Cx, caller: &Caller, doctype: &str, old: &str, new: &str, merge: bool) -> Result<String, AppError> {
-    let doctype = permissions::permit(cx.env, caller, doctype, Some(old), Action::Write)?;
+    let doctype = permissions::enter(cx, caller, doctype, Some(old), Action::Write)?;
     // Frappe: also with its code's help, here: what the server itself reasons about keeps its name, because it is named in
     // credentials and logs that nobody rewrites.
     let can = doctype.allow_rename && doctype.rows == Rows::OwnTable && !doctype.is_single && !doctype.has_numbers_for_names();
@@ -28,7 +28,7 @@ pub fn rename(cx: &mut Cx, caller: &Caller, doctype: &str, old: &str, new: &str,
     }
     tree::lock(cx, &doctype)?;
     let current = read::whole(cx, &doctype, old, true)?;
-    permissions::require_document(caller, &doctype, Action::Write, &current)?;
+    permissions::require_document(cx, caller, &doctype, Action::Write, &current)?;
     let new = new.trim();
     if new.is_empty() {
         return Err(AppError::Validation("Name is required".into()));
@@ -49,7 +49,7 @@ pub fn rename(cx: &mut Cx, caller: &Caller, doctype: &str, old: &str, new: &str,
             call(cx, &doctype, old, new)?;
             follow(cx, &doctype, old, new)?;
             let renamed = read::whole(cx, &doctype, new, false)?;
-            permissions::require_document(caller, &doctype, Action::Write, &renamed)?;
+            permissions::require_document(cx, caller, &doctype, Action::Write, &renamed)?;
         }
     }
     let said = format!("renamed from <strong>{old}</strong> to <strong>{new}</strong>");
@@ -122,9 +122,9 @@ fn merge_into(
     new: &str,
     target: &Map<String, Value>,
 ) -> Result<(), AppError> {
-    permissions::permit(cx.env, caller, &doctype.name, Some(old), Action::Delete)?;
-    permissions::require_document(caller, doctype, Action::Delete, current)?;
-    permissions::require_document(caller, doctype, Action::Write, target)?;
+    permissions::enter(cx, caller, &doctype.name, Some(old), Action::Delete)?;
+    permissions::require_document(cx, caller, doctype, Action::Delete, current)?;
+    permissions::require_document(cx, caller, doctype, Action::Write, target)?;
     if write::docstatus_of(current) == Docstatus::Submitted {
         return Err(AppError::Validation(format!("{} {old}: a submitted document cannot be merged into another one", doctype.name)));
     }

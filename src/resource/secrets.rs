@@ -35,10 +35,10 @@ pub fn password(cx: &mut Cx, caller: &Caller, doctype: &str, name: &str, fieldna
         return Err(AppError::NotPermitted(Denied::Because("Only System Managers may read passwords".into())));
     }
     caller.require_credential_rights()?;
-    let doctype = permissions::permit(cx.env, caller, doctype, Some(name), Action::Read)?;
+    let doctype = permissions::enter(cx, caller, doctype, Some(name), Action::Read)?;
     let name = system::canonical_name(&doctype, name);
     let document = read::find(cx, &doctype, &name, false)?;
-    permissions::require_document(caller, &doctype, Action::Read, &document)?;
+    permissions::require_document(cx, caller, &doctype, Action::Read, &document)?;
     let field = doctype.field(fieldname).filter(|field| field.is_secret() && doctype.rows == Rows::OwnTable);
     let field = field.filter(|field| permissions::may_use(caller, &doctype, field, Action::Read));
     let field = field.ok_or_else(|| AppError::FieldNotPermitted(fieldname.to_owned()))?;

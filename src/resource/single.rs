@@ -55,7 +55,7 @@ pub(super) fn ensure(cx: &mut Cx, caller: &Caller, doctype: &DocType) -> Result<
 /// # Errors
 /// As [`super::read()`]; [`AppError::FieldNotPermitted`] for a field that it does not have or the caller may not read.
 pub fn single_value(cx: &mut Cx, caller: &Caller, doctype: &str, fieldname: &str) -> Result<Value, AppError> {
-    let doctype = permissions::permit(cx.env, caller, doctype, None, Action::Read)?;
+    let doctype = permissions::enter(cx, caller, doctype, None, Action::Read)?;
     if !doctype.is_single {
         return Err(AppError::Validation(format!("{} is not a single", doctype.name)));
     }

@@ -60,6 +60,17 @@ pub enum NameSet {
     Documents { doctype: Arc<DocType>, filter: Box<Filter> },
     /// Nodes of a tree by how they are related to one of them. Nodes that `readable` does not hold for are left out.
     Tree { doctype: Arc<DocType>, node: FieldValue, relation: Relation, readable: Box<Filter> },
+    /// What a field holds in the documents that a filter holds for.
+    Values { doctype: Arc<DocType>, fieldname: String, filter: Box<Filter> },
+    /// The documents of a tree that are beneath one of these, itself not counted.
+    Beneath { tree: Arc<DocType>, nodes: Box<NameSet> },
+}
+
+impl NameSet {
+    /// What a field holds in the documents that a filter holds for.
+    pub fn values(doctype: &Arc<DocType>, fieldname: &str, filter: Filter) -> Self {
+        Self::Values { doctype: Arc::clone(doctype), fieldname: fieldname.to_owned(), filter: Box::new(filter) }
+    }
 }
 
 /// How nodes of a tree are related to a node.
@@ -82,6 +93,16 @@ impl Filter {
         matches!(self, Self::And(parts) if parts.is_empty())
     }
 
+    /// The condition that holds for no document.
+    pub fn never() -> Self {
+        Self::Or(Vec::new())
+    }
+
+    /// Whether it is [`Filter::never`].
+    pub fn is_never(&self) -> bool {
+        matches!(self, Self::Or(parts) if parts.is_empty())
+    }
+
     /// A condition on one field.
     pub fn on(column: impl Into<Column>, operation: Operation) -> Self {
         Self::Compare { column: column.into(), operation }
@@ -98,11 +119,27 @@ impl Filter {
         match (self, other) {
             (left, right) if left.is_always() => right,
             (left, right) if right.is_always() => left,
+            (left, right) if left.is_never() || right.is_never() => Self::never(),
             (Self::And(mut parts), right) => {
                 parts.push(right);
                 Self::And(parts)
             }
             (left, right) => Self::And(vec![left, right]),
+        }
+    }
+
+    /// One of them holds.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (left, right) if left.is_always() || right.is_always() => Self::always(),
+            (left, right) if left.is_never() => right,
+            (left, right) if right.is_never() => left,
+            (Self::Or(mut parts), right) => {
+                parts.push(right);
+                Self::Or(parts)
+            }
+            (left, right) => Self::Or(vec![left, right]),
         }
     }
 

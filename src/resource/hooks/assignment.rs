@@ -142,7 +142,7 @@ fn last_user(cx: &mut Cx, rule: &str) -> Result<String, AppError> {
     let registry = cx.env.doctypes();
     let doctype = registry.get(RULE).ok_or_else(|| AppError::not_found("DocType", RULE))?;
     let fields = [("last_user", "last_user")];
-    let found = documents::find_document(cx.conn, doctype, &fields, rule, cx.env.config.site.time_zone, true)?;
+    let found = documents::find_document(cx.conn, doctype, &fields, rule, &Filter::always(), cx.env.config.site.time_zone, true)?;
     let row: Map<String, Value> = found.map_or(Ok(Map::new()), |row| serde_json::from_str(&row)).map_err(store::StoreError::corrupt)?;
     Ok(text(&row, "last_user").to_owned())
 }

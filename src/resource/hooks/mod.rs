@@ -7,9 +7,12 @@
 
 mod assignment;
 mod contact;
+mod doc_share;
 mod helpdesk;
 mod settings;
+mod system_settings;
 mod team;
+mod user_permission;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -122,12 +125,15 @@ pub trait DocumentHooks: Send + Sync {
 const BUILTIN: &[fn() -> Arc<dyn DocumentHooks>] = &[
     || Arc::new(assignment::AssignmentRule),
     || Arc::new(contact::Contact),
+    || Arc::new(doc_share::DocShare),
     || Arc::new(settings::SYSTEM),
     || Arc::new(settings::OAUTH),
     || Arc::new(helpdesk::Ticket),
     || Arc::new(helpdesk::Article),
     || Arc::new(helpdesk::SavedReply),
+    || Arc::new(system_settings::SystemSettings),
     || Arc::new(team::Team),
+    || Arc::new(user_permission::UserPermission),
 ];
 
 /// All hooks, by doctype.

@@ -66,17 +66,20 @@ pub fn list(cx: &mut Cx, caller: &Caller, doctype: &str, params: &ListParams) ->
 pub fn list_page(cx: &mut Cx, caller: &Caller, doctype: &str, params: &ListParams) -> Result<Page, AppError> {
     let target = Target::find(cx, caller, doctype, params.parent.as_deref())?;
     let mut asking = Asking::new(cx, caller, &target);
-    let terms = Terms::read(&mut asking, params)?;
+    let mut terms = Terms::read(&mut asking, params)?;
     let filter = read_filter(&mut asking, params)?;
-    let links = asking.into_links();
+    let seen = asking.settle()?;
+    if seen.selected_only && params.order_by.as_deref().is_none_or(|order| order.trim().is_empty()) {
+        terms.drop_default_order();
+    }
     let turns = params.pages && params.limit.is_some() && terms.can_be_continued();
     let after = read_cursor(params, &target, &terms, turns)?;
     let query = Query {
         doctype: &target.doctype,
         fields: &terms.fields,
-        rights: &target.rights,
+        rights: &seen.rights,
         filter: &filter,
-        links: &links,
+        links: &seen.links,
         grouping: terms.grouping(),
         order: &terms.order,
         // A cursor says where to begin.
@@ -137,13 +140,13 @@ pub fn count_listed(cx: &mut Cx, caller: &Caller, doctype: &str, params: &ListPa
     let target = Target::find(cx, caller, doctype, params.parent.as_deref())?;
     let mut asking = Asking::new(cx, caller, &target);
     let filter = read_filter(&mut asking, params)?;
-    let links = asking.into_links();
+    let seen = asking.settle()?;
     let query = Query {
         doctype: &target.doctype,
         fields: &[],
-        rights: &target.rights,
+        rights: &seen.rights,
         filter: &filter,
-        links: &links,
+        links: &seen.links,
         grouping: Grouping::Nothing,
         order: &[],
         start: 0,

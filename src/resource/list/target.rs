@@ -20,8 +20,8 @@ pub(super) struct Target {
     pub doctype: Arc<DocType>,
     /// Whose rows they are, for a child table.
     parent: Option<Arc<DocType>>,
-    /// The rows that the caller may see.
-    pub rights: Filter,
+    /// What the caller may do with documents whose fields are named: read them, or only select them.
+    action: Action,
 }
 
 impl Target {
@@ -33,25 +33,29 @@ impl Target {
         let registry = cx.env.doctypes();
         let child = registry.find(doctype).filter(|doctype| doctype.is_child_table).map(Arc::clone);
         let (Some(child), Some(parent)) = (child, parent) else {
-            let doctype = permissions::permit(cx.env, caller, doctype, None, Action::Read)?;
-            let rights = rights(cx, caller, &doctype)?;
-            return Ok(Self { registry, doctype, parent: None, rights });
+            let (doctype, action) = permissions::open_list(cx, caller, doctype)?;
+            return Ok(Self { registry, doctype, parent: None, action });
         };
         caller.require_doctype_scope(&child.name, Access::Read)?;
-        let parent = permissions::permit(cx.env, caller, parent, None, Action::Read)?;
-        let rights = rights_on_rows(cx, caller, &child, &parent)?;
-        Ok(Self { registry, doctype: child, parent: Some(parent), rights })
+        let parent = permissions::enter(cx, caller, parent, None, Action::Read)?;
+        Ok(Self { registry, doctype: child, parent: Some(parent), action: Action::Read })
+    }
+
+    /// The rows that the caller may see where these fields are named, and whether they may be read or only selected.
+    ///
+    /// # Errors
+    /// [`Denied::ChildTable`] for rows of a table that the caller may not see.
+    pub fn rights(&self, cx: &mut Cx, caller: &Caller, named: &[Column]) -> Result<(Filter, Action), AppError> {
+        match &self.parent {
+            Some(parent) => Ok((rights_on_rows(cx, caller, &self.doctype, parent)?, Action::Read)),
+            None => permissions::list_rights(cx, caller, &self.doctype, named),
+        }
     }
 
     /// The doctype whose permissions say which fields may be named.
     fn permitting(&self) -> &DocType {
         self.parent.as_deref().unwrap_or(&self.doctype)
     }
-}
-
-/// The documents of a doctype that the caller may read.
-fn rights(_cx: &mut Cx, caller: &Caller, doctype: &DocType) -> Result<Filter, AppError> {
-    Ok(permissions::filter(caller, doctype, Action::Read))
 }
 
 /// The rows of a child table that are rows of readable documents, in tables that the caller may see.
@@ -62,7 +66,7 @@ fn rights_on_rows(cx: &mut Cx, caller: &Caller, child: &DocType, parent: &Arc<Do
         return Err(AppError::NotPermitted(Denied::ChildTable(child.name.clone())));
     }
     let of_tables = Filter::And(vec![Filter::equals("parenttype", &parent.name), Filter::on("parentfield", Operation::In(tables))]);
-    let readable = rights(cx, caller, parent)?;
+    let readable = permissions::rights(cx, caller, parent, Action::Read)?;
     if readable.is_always() {
         return Ok(of_tables);
     }
@@ -74,6 +78,16 @@ fn may_read(caller: &Caller, doctype: &DocType, field: &Field) -> bool {
     permissions::may_use(caller, doctype, field, Action::Read)
 }
 
+/// What the caller may see of a list.
+pub(super) struct Seen {
+    /// The rows.
+    pub rights: Filter,
+    /// Whether some of them cannot be read, so that nothing but what was named may be used.
+    pub selected_only: bool,
+    /// What is behind each Link that was named.
+    pub links: Vec<(String, Filter)>,
+}
+
 /// Someone who names fields of a list.
 pub(super) struct Asking<'a, 'c> {
     cx: &'a mut Cx<'c>,
@@ -81,11 +95,13 @@ pub(super) struct Asking<'a, 'c> {
     target: &'a Target,
     /// What the caller may see behind each Link that was named.
     links: Vec<(String, Filter)>,
+    /// Every field that was named and may be used.
+    named: Vec<Column>,
 }
 
 impl<'a, 'c> Asking<'a, 'c> {
     pub fn new(cx: &'a mut Cx<'c>, caller: &'a Caller, target: &'a Target) -> Self {
-        Self { cx, caller, target, links: Vec::new() }
+        Self { cx, caller, target, links: Vec::new(), named: Vec::new() }
     }
 
     pub fn target(&self) -> &'a Target {
@@ -97,8 +113,13 @@ impl<'a, 'c> Asking<'a, 'c> {
         (self.cx.env.config.site.time_zone, self.cx.now.naive_utc())
     }
 
-    pub fn into_links(self) -> Vec<(String, Filter)> {
-        self.links
+    /// What the caller may see of what was named: the rows, whether to read or only to select them, and what is behind each Link.
+    ///
+    /// # Errors
+    /// As [`Target::rights`].
+    pub fn settle(self) -> Result<Seen, AppError> {
+        let (rights, action) = self.target.rights(self.cx, self.caller, &self.named)?;
+        Ok(Seen { rights, selected_only: action == Action::Select, links: self.links })
     }
 
     /// Reads the name of a field; `None` for one of a level that the caller lacks.
@@ -131,10 +152,10 @@ impl Asker for Asking<'_, '_> {
         let (caller, target) = (self.caller, self.target);
         let own = |fieldname: &str| {
             let field = target.doctype.column(fieldname);
-            field.is_some_and(|(field, _)| may_read(caller, target.permitting(), field))
+            field.is_some_and(|(field, _)| permissions::may_use(caller, target.permitting(), field, target.action))
         };
-        match column {
-            Column::Own(fieldname) => Ok(own(fieldname)),
+        let may_name = match column {
+            Column::Own(fieldname) => own(fieldname),
             Column::Linked { link, doctype, fieldname } => {
                 if !own(link) {
                     return Ok(false);
@@ -143,17 +164,20 @@ impl Asker for Asking<'_, '_> {
                 if !self.links.iter().any(|(known, _)| known == link) {
                     self.links.push((link.clone(), readable));
                 }
-                Ok(doctype.column(fieldname).is_some_and(|(field, _)| may_read(caller, doctype, field)))
+                doctype.column(fieldname).is_some_and(|(field, _)| may_read(caller, doctype, field))
             }
             Column::Child { rows, fieldname } => {
                 let field = rows.doctype.column(fieldname);
-                Ok(self.may_see_rows(rows) && field.is_some_and(|(field, _)| may_read(caller, target.permitting(), field)))
+                self.may_see_rows(rows) && field.is_some_and(|(field, _)| may_read(caller, target.permitting(), field))
             }
+        };
+        if may_name {
+            self.named.push(column.clone());
         }
+        Ok(may_name)
     }
 
     fn readable(&mut self, doctype: &DocType) -> Result<Filter, AppError> {
-        permissions::permit(self.cx.env, self.caller, &doctype.name, None, Action::Read)?;
-        rights(self.cx, self.caller, doctype)
+        permissions::open(self.cx, self.caller, &doctype.name, None, Action::Read).map(|(_, rights)| rights)
     }
 }

@@ -46,6 +46,17 @@ impl Terms {
         Ok(Self { fields, order, groups })
     }
 
+    /// Sorts by name, or by what makes rows one: the doctype's own order tells when documents changed.
+    pub fn drop_default_order(&mut self) {
+        match &self.groups {
+            Groups::Nothing => self.order = vec![Order { term: Term::Column(Column::from("name")), descending: false }],
+            Groups::Distinct(columns) => {
+                self.order = columns.iter().map(|column| Order { term: Term::Column(column.clone()), descending: false }).collect();
+            }
+            Groups::Everything | Groups::By(_) => {}
+        }
+    }
+
     /// Which rows are made one.
     pub fn grouping(&self) -> Grouping<'_> {
         match &self.groups {

@@ -12,6 +12,7 @@ use crate::doctype::{FieldValue, Values};
 use crate::domain::user::{ADMINISTRATOR, AUTOMATIC_ROLES, GUEST, User, UserType, fold_name, may_be_username};
 use crate::error::{AppError, Denied};
 use crate::oauth::revoke;
+use crate::resource::share;
 use crate::secrets::mint;
 use crate::store::api_keys::{self, NewKey, SecretForm};
 use crate::store::user_documents::{self, UserChange};
@@ -53,7 +54,7 @@ impl SystemDoctype for UserDoctype {
 
     /// What a user was given ends with the user.
     fn deleted_along(&self) -> &'static [&'static str] {
-        &["OAuth Bearer Token"]
+        &["OAuth Bearer Token", share::DOCTYPE, "User Permission"]
     }
 
     fn create(&self, cx: &mut Cx, draft: &Draft<'_>) -> Result<Created, AppError> {
@@ -137,6 +138,8 @@ impl SystemDoctype for UserDoctype {
             return Err(AppError::Validation(format!("User {name} cannot be deleted")));
         }
         end_everything(cx, name)?;
+        // Whoever gets the name later starts without what was given to this user.
+        share::remove_all_of(cx, name)?;
         user_documents::delete_user(cx.conn, name)?;
         note_change(cx, caller, name)
     }

@@ -1,6 +1,7 @@
 //! The flows against real databases: every test runs on each kind that is there.
 
 mod pages;
+mod rights;
 mod user_documents;
 mod writes;
 

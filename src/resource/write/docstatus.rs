@@ -48,12 +48,12 @@ pub(in crate::resource) fn of(document: &Map<String, Value>) -> Docstatus {
 ///
 /// # Errors
 /// [`AppError::DocstatusTransition`]; [`AppError::NotPermitted`] without the right to submit.
-pub(super) fn first_step(caller: &Caller, env: &crate::cx::Env, doctype: &DocType, body: &Map<String, Value>) -> Result<Step, AppError> {
+pub(super) fn first_step(cx: &mut Cx, caller: &Caller, doctype: &DocType, body: &Map<String, Value>) -> Result<Step, AppError> {
     match sent(body)?.unwrap_or(Docstatus::Draft) {
         Docstatus::Draft => Ok(Step::Save),
         Docstatus::Submitted => {
             require_submittable(doctype)?;
-            permissions::permit(env, caller, &doctype.name, None, Action::Submit)?;
+            permissions::enter(cx, caller, &doctype.name, None, Action::Submit)?;
             Ok(Step::Submit)
         }
         to @ Docstatus::Cancelled => Err(AppError::DocstatusTransition { from: Docstatus::Draft, to }),
@@ -65,6 +65,7 @@ pub(super) fn first_step(caller: &Caller, env: &crate::cx::Env, doctype: &DocTyp
 /// # Errors
 /// As [`first_step`]; [`AppError::Validation`] for a cancelled document, which nobody edits.
 pub(super) fn next_step(
+    cx: &mut Cx,
     caller: &Caller,
     doctype: &DocType,
     body: &Map<String, Value>,
@@ -83,7 +84,7 @@ pub(super) fn next_step(
         (Docstatus::Cancelled, _) => return Err(AppError::Validation("Cannot edit cancelled document".into())),
     };
     require_submittable(doctype)?;
-    permissions::require_document(caller, doctype, action, current)?;
+    permissions::require_document(cx, caller, doctype, action, current)?;
     Ok(step)
 }
 
@@ -169,13 +170,13 @@ pub(super) fn amended_name(cx: &mut Cx, caller: &Caller, doctype: &DocType, valu
     let is_link = |field: &Field| field.fieldtype == FieldType::Link && field.options == doctype.name;
     let Some(field) = doctype.field(AMENDED_FROM).filter(|field| doctype.is_submittable && is_link(field)) else { return Ok(None) };
     let Some(amended) = values.text(AMENDED_FROM) else { return Ok(None) };
-    permissions::permit(cx.env, caller, &doctype.name, Some(amended), Action::Amend)?;
+    permissions::enter(cx, caller, &doctype.name, Some(amended), Action::Amend)?;
     let missing = || AppError::LinkNotFound { label: field.label.clone(), value: shorten(amended) };
     let source = match read::find(cx, doctype, amended, false) {
         Err(AppError::NotFound { .. }) => return Err(missing()),
         found => found?,
     };
-    permissions::require_document(caller, doctype, Action::Amend, &source)?;
+    permissions::require_document(cx, caller, doctype, Action::Amend, &source)?;
     if of(&source) != Docstatus::Cancelled {
         return Err(AppError::Validation(format!("{} {amended} cannot be amended because it is not cancelled", doctype.name)));
     }

@@ -62,13 +62,13 @@ pub fn create_named(
     sent_name: SentName,
     gathered: &Gathered,
 ) -> Result<Map<String, Value>, AppError> {
-    let doctype = permissions::permit(cx.env, caller, doctype, None, Action::Create)?;
+    let doctype = permissions::enter(cx, caller, doctype, None, Action::Create)?;
     let adapter = adapter(&doctype, "creating a document of")?;
     tree::lock(cx, &doctype)?;
     if doctype.is_single {
         return Err(AppError::Validation(format!("{} is one document; change it instead of creating another", doctype.name)));
     }
-    let step = docstatus::first_step(caller, cx.env, &doctype, &body)?;
+    let step = docstatus::first_step(cx, caller, &doctype, &body)?;
     let (mut values, mut secrets) = body::read_new(cx, caller, &doctype, &body)?;
     values.set("docstatus", FieldValue::Int(step.becomes().number()));
     let known = fetch::fill(cx, caller, &doctype, None, &mut values)?;
@@ -145,7 +145,7 @@ pub fn update(
     if let Some(child) = child::find(cx, doctype) {
         return child::update(cx, caller, &child, name, body, gathered);
     }
-    let doctype = permissions::permit(cx.env, caller, doctype, Some(name), Action::Write)?;
+    let doctype = permissions::enter(cx, caller, doctype, Some(name), Action::Write)?;
     let adapter = adapter(&doctype, "changing a document of")?;
     tree::lock(cx, &doctype)?;
     let name = system::canonical_name(&doctype, name);
@@ -153,13 +153,13 @@ pub fn update(
         single::ensure(cx, caller, &doctype)?;
     }
     let current = read::whole(cx, &doctype, &name, true)?;
-    permissions::require_document(caller, &doctype, Action::Write, &current)?;
+    permissions::require_document(cx, caller, &doctype, Action::Write, &current)?;
     // Frappe: the name in the body is looked up, not the one in the path; it is no way to rename.
     if let Some(other) = body.get("name").and_then(|_| read_name(&body)).filter(|other| system::canonical_name(&doctype, other) != name) {
         return Err(AppError::not_found(&doctype.name, shorten(&other)));
     }
     let stored_at = require_current(&body, &current)?;
-    let step = docstatus::next_step(caller, &doctype, &body, &current)?;
+    let step = docstatus::next_step(cx, caller, &doctype, &body, &current)?;
     let zone = cx.env.config.site.time_zone;
     let before = values::of_document(&cx.env.doctypes(), &doctype, &current, zone)?;
     let (mut values, mut secrets) = body::read_change(cx, caller, &doctype, &body, &before)?;
@@ -193,7 +193,7 @@ pub fn update(
     let compared = if step == Step::Submit { None } else { Some(&before) };
     links::require_targets(cx, caller, &doctype, compared, &values, &known)?;
     if step == Step::Cancel {
-        links::require_unlinked(cx, &doctype, &name, &[], links::Linking::Submitted)?;
+        links::require_unlinked(cx, caller, &doctype, &name, &[], links::Linking::Submitted)?;
     }
     let shown_once = match adapter {
         Some(adapter) => adapter.update(cx, &draft, &current)?,
@@ -218,7 +218,10 @@ fn finish(
     let Target { caller, doctype, name, .. } = target;
     tree::settle(cx, doctype, name, before.map(|(_, values)| values), values)?;
     let mut document = read::whole(cx, doctype, name, false)?;
-    permissions::require_document(caller, doctype, action, &document)?;
+    permissions::require_stored(cx, caller, doctype, action, &document)?;
+    if step == Step::Submit && before.is_none() {
+        permissions::require_stored(cx, caller, doctype, Action::Submit, &document)?;
+    }
     if let Some((before, _)) = before {
         versions::keep(cx, caller, doctype, name, before, &document)?;
     }
@@ -241,7 +244,7 @@ fn finish(
     if !hooks.is_empty() {
         document = read::whole(cx, doctype, name, false)?;
     }
-    read::hide(cx, caller, doctype, &mut document);
+    read::show_written(cx, caller, doctype, &mut document)?;
     Ok(document)
 }
 
@@ -253,7 +256,7 @@ pub fn delete(cx: &mut Cx, caller: &Caller, doctype: &str, name: &str) -> Result
     if let Some(child) = child::find(cx, doctype) {
         return child::delete(cx, caller, &child, name);
     }
-    let doctype = permissions::permit(cx.env, caller, doctype, Some(name), Action::Delete)?;
+    let doctype = permissions::enter(cx, caller, doctype, Some(name), Action::Delete)?;
     let adapter = adapter(&doctype, "deleting a document of")?;
     tree::lock(cx, &doctype)?;
     let name = system::canonical_name(&doctype, name);
@@ -261,7 +264,7 @@ pub fn delete(cx: &mut Cx, caller: &Caller, doctype: &str, name: &str) -> Result
         return Err(AppError::Validation(format!("{} is one document and cannot be deleted", doctype.name)));
     }
     let current = read::whole(cx, &doctype, &name, true)?;
-    permissions::require_document(caller, &doctype, Action::Delete, &current)?;
+    permissions::require_document(cx, caller, &doctype, Action::Delete, &current)?;
     if docstatus::of(&current) == Docstatus::Submitted {
         let text = format!("{} {name}: Submitted Record cannot be deleted. You must Cancel it first.", doctype.name);
         return Err(AppError::Validation(text));
@@ -274,12 +277,12 @@ pub fn delete(cx: &mut Cx, caller: &Caller, doctype: &str, name: &str) -> Result
     match adapter {
         Some(adapter) => {
             guard(adapter, None, caller)?;
-            links::require_unlinked(cx, &doctype, &name, adapter.deleted_along(), links::Linking::All)?;
+            links::require_unlinked(cx, caller, &doctype, &name, adapter.deleted_along(), links::Linking::All)?;
             adapter.delete(cx, caller, &name)?;
         }
         None => {
             tree::remove(cx, &doctype, &name)?;
-            links::require_unlinked(cx, &doctype, &name, &[], links::Linking::All)?;
+            links::require_unlinked(cx, caller, &doctype, &name, &[], links::Linking::All)?;
             store::delete(cx, &doctype, &name, &values)?;
             naming::give_back(cx, &doctype, &name, &values)?;
         }

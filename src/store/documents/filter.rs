@@ -195,7 +195,17 @@ fn push_in(statement: &mut Statement, column: &str, operator: &str, kind: Kind, 
 
 /// That a column names a document of a set.
 fn push_set(statement: &mut Statement, scope: &Scope<'_>, column: &str, kind: Kind, operator: &str, set: &NameSet) {
-    let (NameSet::Documents { doctype, .. } | NameSet::Tree { doctype, .. }) = set;
+    let doctype = match set {
+        NameSet::Documents { doctype, .. } | NameSet::Tree { doctype, .. } => doctype,
+        NameSet::Values { .. } | NameSet::Beneath { .. } => {
+            // These hold names of any doctype, so they are texts.
+            let column = if matches!(kind, Kind::Text { .. }) { column.to_owned() } else { format!("CAST({column} AS TEXT)") };
+            statement.sql(&format!("{column} {operator} ("));
+            push_names(statement, scope, set);
+            statement.sql(")");
+            return;
+        }
+    };
     let inner = Scope::new(scope.conn, doctype, format!("{}n", scope.alias), scope.zone);
     // A Link is a text, also where it names a document by number.
     let name = if matches!(kind, Kind::Text { .. }) { inner.name_as_text() } else { inner.own("name") };
@@ -222,8 +232,43 @@ fn push_set(statement: &mut Statement, scope: &Scope<'_>, column: &str, kind: Ki
                 push_condition(statement, nodes, readable);
             }
         }
+        NameSet::Values { .. } | NameSet::Beneath { .. } => {}
     }
     statement.sql(")");
+}
+
+/// The SELECT of a set of texts that has no row of the outer statement in it.
+fn push_names(statement: &mut Statement, scope: &Scope<'_>, set: &NameSet) {
+    match set {
+        NameSet::Documents { doctype, filter } => push_values(statement, scope, doctype, "name", filter),
+        NameSet::Values { doctype, fieldname, filter } => push_values(statement, scope, doctype, fieldname, filter),
+        NameSet::Beneath { tree, nodes } => {
+            let beneath = Scope::new(scope.conn, tree, format!("{}b", scope.alias), scope.zone);
+            let node = Scope { alias: format!("{}a", scope.alias), ..beneath.clone() };
+            let (from, to, left, right) = (node.own("lft"), node.own("rgt"), beneath.own("lft"), beneath.own("rgt"));
+            let (name, node_name, table) = (beneath.name_as_text(), node.name_as_text(), table(tree));
+            statement.sql(&format!(
+                "SELECT {name} FROM {table} AS {} WHERE EXISTS (SELECT 1 FROM {table} AS {} WHERE {from} < {left} AND {right} < {to} AND {node_name} IN (",
+                beneath.alias, node.alias
+            ));
+            push_names(statement, &node, nodes);
+            statement.sql("))");
+        }
+        // A tree is asked about by itself, never as a part of another set.
+        NameSet::Tree { .. } => {
+            statement.sql("SELECT NULL WHERE 1 = 0");
+        }
+    }
+}
+
+fn push_values(statement: &mut Statement, scope: &Scope<'_>, doctype: &DocType, fieldname: &str, filter: &Filter) {
+    let inner = Scope::new(scope.conn, doctype, format!("{}v", scope.alias), scope.zone);
+    let column = inner.own(fieldname);
+    let is_text = doctype.column(fieldname).is_none_or(|(_, kind)| matches!(kind, Kind::Text { .. }));
+    let shown = if is_text { column.clone() } else { format!("CAST({column} AS TEXT)") };
+    // One NULL in a set would make every `not in` unknown.
+    statement.sql(&format!("SELECT {shown} FROM {} AS {} WHERE {column} IS NOT NULL AND ", table(doctype), inner.alias));
+    push_condition(statement, &inner, filter);
 }
 
 /// Whether an operation holds for a missing value.

@@ -23,7 +23,7 @@ use crate::doctype::{DocType, FieldValue, Kind};
 pub use linked::list_linked;
 pub use links::{LinkColumn, Linking, find_link};
 pub use query::{Grouping, Order, Query, Shown, count_rows, list_rows};
-pub use select::{Selection, count_documents, find_document, list_documents};
+pub use select::{Selection, count_documents, find_document, holds, list_distinct, list_documents};
 pub use write::{
     Stamp, Taken, delete_document, delete_documents, delete_where, find_taken, insert_document, insert_documents, insert_if_missing,
     touch_rows, update_document, update_where,

@@ -2,7 +2,9 @@
 
 use chrono_tz::Tz;
 
+use super::filter::push_condition;
 use super::query::{Grouping, Order, Query, Shown, count_rows, list_rows};
+use super::scope::Scope;
 use super::{Conn, Statement, StoreError, dialect, expression, push_name, table};
 use crate::doctype::{Column, DocType, Filter, SortKey, Term};
 
@@ -77,8 +79,8 @@ fn everything<'a>(doctype: &'a DocType, filter: &'a Filter, zone: Tz) -> Query<'
     }
 }
 
-/// One document by name, as the text of a JSON object with the given keys and fields. `lock` keeps
-/// others from changing it until the transaction ends.
+/// One document by name, as the text of a JSON object with the given keys and fields, if a filter
+/// (the caller's rights) holds for it. `lock` keeps others from changing it until the transaction ends.
 ///
 /// # Errors
 /// [`StoreError`] from the database.
@@ -87,18 +89,56 @@ pub fn find_document(
     doctype: &DocType,
     fields: &[(&str, &str)],
     name: &str,
+    filter: &Filter,
     zone: Tz,
     lock: bool,
 ) -> Result<Option<String>, StoreError> {
     let mut statement = Statement::default();
     let end = push_select(&mut statement, conn, doctype, fields, zone);
-    statement.sql(" WHERE ").sql(&expression(conn, doctype, "name")).sql(" = ");
-    push_name(&mut statement, doctype, name);
+    push_named(&mut statement, conn, doctype, name, filter, zone);
     if lock {
         statement.sql(dialect::locked(conn));
     }
     statement.sql(&end);
     Ok(statement.load(conn)?.into_iter().next())
+}
+
+/// Whether a document is there and a filter holds for it.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn holds(conn: &mut Conn, doctype: &DocType, name: &str, filter: &Filter, zone: Tz) -> Result<bool, StoreError> {
+    let mut statement = Statement::default();
+    statement.sql("SELECT '1' FROM ").sql(&table(doctype)).sql(" AS d");
+    push_named(&mut statement, conn, doctype, name, filter, zone);
+    Ok(!statement.load(conn)?.is_empty())
+}
+
+/// The different rows of a list, in no order and without a limit.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn list_distinct(conn: &mut Conn, selection: &Selection<'_>) -> Result<Vec<String>, StoreError> {
+    let Selection { doctype, fields, filter, zone, .. } = *selection;
+    let mut statement = Statement::default();
+    let end = push_select(&mut statement, conn, doctype, fields, zone);
+    statement.sql(" WHERE ");
+    push_condition(&mut statement, &Scope::new(conn, doctype, "d".to_owned(), zone), filter);
+    for (index, (_, fieldname)) in fields.iter().enumerate() {
+        statement.sql(if index == 0 { " GROUP BY " } else { ", " }).sql(&expression(conn, doctype, fieldname));
+    }
+    statement.sql(&end);
+    statement.load(conn)
+}
+
+/// The document of a name, if a filter holds for it.
+fn push_named(statement: &mut Statement, conn: &Conn, doctype: &DocType, name: &str, filter: &Filter, zone: Tz) {
+    statement.sql(" WHERE ").sql(&expression(conn, doctype, "name")).sql(" = ");
+    push_name(statement, doctype, name);
+    if !filter.is_always() {
+        statement.sql(" AND ");
+        push_condition(statement, &Scope::new(conn, doctype, "d".to_owned(), zone), filter);
+    }
 }
 
 /// `SELECT … FROM table AS d`; returns what goes at the very end.

@@ -6,6 +6,7 @@ mod list;
 mod oauth_client;
 mod oauth_resource;
 mod permissions;
+mod permissions_model;
 mod roles;
 mod scopes;
 mod semantics;
