@@ -7,6 +7,7 @@ mod driver;
 mod frappe;
 mod mcp_sdk;
 mod oauth2_crate;
+mod openapi;
 mod openid_client;
 mod openidconnect_crate;
 mod requests_oauthlib;
