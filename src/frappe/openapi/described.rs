@@ -55,6 +55,8 @@ pub enum What {
     Json,
     /// The value of a field.
     Value,
+    /// The bytes of a file, in a form of several parts.
+    File,
 }
 
 /// The shapes of an answer.
@@ -92,6 +94,21 @@ pub static NOTHING: Described = row("", "", &[], Answer::Nothing);
 pub static DESCRIBED: &[Described] = &[
     row("frappe.auth.get_logged_user", "Who is calling", &[], Message(text)),
     row(
+        "frappe.client.attach_file",
+        "Keep a file whose content comes as a parameter",
+        &[
+            needs("filename", Text, "Its name."),
+            needs("filedata", Text, "Its content: text, or base64."),
+            may("decode_base64", Flag, "Whether the content is base64."),
+            PRIVATE,
+            FOLDER,
+            ATTACHED_TO,
+            ATTACHED_NAME,
+            may("docfield", Text, "The field of it that shows the file."),
+        ],
+        Message(document),
+    ),
+    row(
         "frappe.client.bulk_update",
         "Change documents, each by itself",
         &[needs("docs", What::Objects, "Each with `doctype`, `docname` and the fields that change.")],
@@ -121,6 +138,12 @@ pub static DESCRIBED: &[Described] = &[
         Message(|| json!({ "type": "array" })),
     ),
     row(
+        "frappe.client.get_password",
+        "A secret that a document keeps; for System Managers",
+        &[DOCTYPE, NAME, may("fieldname", Text, "The field's name; default `password`.")],
+        Flat(|| json!({ "type": "object" })),
+    ),
+    row(
         "frappe.client.get_single_value",
         "A field of a doctype that has one document",
         &[DOCTYPE, needs("field", Text, "The field's name.")],
@@ -146,6 +169,17 @@ pub static DESCRIBED: &[Described] = &[
         &[needs("docs", Documents, "At most 200.")],
         Message(|| json!({ "type": "array", "items": { "type": ["string", "integer"] } })),
     ),
+    row(
+        "frappe.client.rename_doc",
+        "Give a document another name",
+        &[
+            DOCTYPE,
+            needs("old_name", Text, "Its name until now."),
+            needs("new_name", Text, "Its name from now on."),
+            may("merge", Flag, "Whether it may become one with a document that has that name."),
+        ],
+        Message(|| json!({ "type": ["string", "integer"] })),
+    ),
     row("frappe.client.save", "Save a document, or create it when it has no name", &[DOC], Message(document)),
     row(
         "frappe.client.set_value",
@@ -165,6 +199,37 @@ pub static DESCRIBED: &[Described] = &[
         "Make an API key; one made before stops working",
         &[needs("user", Text, "Whose key it is.")],
         Message(|| object(&["api_key", "api_secret"])),
+    ),
+    row("frappe.desk.form.load.getdoc", "Read a document for a form", &[DOCTYPE, NAME], Flat(docs)),
+    row("frappe.desk.form.load.getdoctype", "A doctype's definition, and those of its tables", &[DOCTYPE], Flat(docs)),
+    row(
+        "frappe.desk.form.save.savedocs",
+        "Save a form",
+        &[DOC, needs("action", OneOf(&["Save", "Submit", "Update", "Cancel"]), "What to do with it.")],
+        Flat(docs),
+    ),
+    row("frappe.desk.reportview.get", "List documents, names of fields and values apart", VIEW, Message(|| json!({ "type": ["object", "array"] }))),
+    row(
+        "frappe.desk.reportview.get_count",
+        "Count documents",
+        &[DOCTYPE, FILTERS],
+        Message(|| json!({ "type": "integer", "minimum": 0 })),
+    ),
+    row("frappe.desk.reportview.get_list", "List documents", VIEW, Message(|| json!({ "type": "array" }))),
+    row(
+        "frappe.desk.search.search_link",
+        "Documents to choose from, by part of their name or title",
+        &[
+            DOCTYPE,
+            may("txt", Text, "What is looked for."),
+            FILTERS,
+            may("searchfield", Text, "The field that is looked at besides."),
+            may("page_length", Number, "How many at most; default 10."),
+        ],
+        Message(|| {
+            let texts = json!({ "value": { "type": ["string", "integer"] }, "description": { "type": "string" } });
+            json!({ "type": "array", "items": { "type": "object", "required": ["value", "description"], "properties": texts } })
+        }),
     ),
     row(
         "frappe.integrations.doctype.oauth_client.oauth_client.rotate_secret",
@@ -232,6 +297,12 @@ pub static DESCRIBED: &[Described] = &[
     row("frappe.ping", "Whether the server answers", &[], Message(pong)),
     row("frappe.sessions.get_csrf_token", "The CSRF token of this session", &[], Message(text)),
     row(
+        "frappe.utils.change_log.get_versions",
+        "What runs here, and which version",
+        &[],
+        Message(|| json!({ "type": "object", "required": ["frappe", "ostiary"] })),
+    ),
+    row(
         "login",
         "Start a session",
         &[needs("usr", Text, "The user's name."), needs("pwd", Text, "The password.")],
@@ -248,8 +319,35 @@ pub static DESCRIBED: &[Described] = &[
             may("dn", Text, "Its name."),
             may("docs", What::Document, "The document itself, instead of both."),
         ],
-        Flat(|| json!({ "type": "object", "required": ["docs"] })),
+        Flat(docs),
     ),
+    row(
+        "upload_file",
+        "Keep a file",
+        &[
+            may("file", What::File, "Its content."),
+            may("file_url", Text, "Where it is, instead of the content."),
+            PRIVATE,
+            FOLDER,
+            ATTACHED_TO,
+            ATTACHED_NAME,
+            may("fieldname", Text, "The field of it that shows the file."),
+        ],
+        Message(document),
+    ),
+];
+
+const PRIVATE: Takes = may("is_private", Flag, "Whether only who may read what it is attached to sees it.");
+const FOLDER: Takes = may("folder", Text, "The folder it is kept in.");
+const ATTACHED_TO: Takes = may("doctype", Text, "The doctype of the document that it is attached to.");
+const ATTACHED_NAME: Takes = may("docname", Text, "The name of that document.");
+const VIEW: &[Takes] = &[
+    DOCTYPE,
+    may("fields", Fields, "Names of fields."),
+    FILTERS,
+    may("order_by", Text, "A field, and `asc` or `desc`."),
+    may("start", Number, "Rows to leave out; default 0."),
+    may("page_length", Number, "Rows at most; default 20."),
 ];
 
 const DOCTYPE: Takes = needs("doctype", What::Doctype, "The name of a doctype.");
@@ -291,6 +389,10 @@ fn text() -> Value {
 
 fn document() -> Value {
     schema("Document")
+}
+
+fn docs() -> Value {
+    json!({ "type": "object", "required": ["docs"], "properties": { "docs": { "type": "array", "items": { "type": "object" } } } })
 }
 
 fn pong() -> Value {

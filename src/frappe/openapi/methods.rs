@@ -40,6 +40,7 @@ fn operation(method: &Method, described: &Described, verb: Verb) -> Value {
         let required = described.takes.iter().any(|takes| takes.required);
         let form = json!({ "application/x-www-form-urlencoded": { "schema": fields } });
         operation["requestBody"] = match method.door {
+            Door::Frappe if method.takes_file => json!({ "required": required, "content": { "multipart/form-data": { "schema": fields } } }),
             Door::Frappe => json!({ "required": required, "content": json_of(&fields), "description": "Also as a form, JSON as text." }),
             Door::OAuth(_) | Door::OAuthUser(_) if described.is_json => json!({ "required": required, "content": json_of(&fields) }),
             Door::OAuth(_) | Door::OAuthUser(_) => json!({ "required": required, "content": form }),
@@ -104,7 +105,7 @@ fn in_query(takes: &Takes) -> Value {
         What::Number => parameter["schema"] = json!({ "type": "integer", "minimum": 0, "maximum": i64::MAX }),
         // One alone is no JSON, so it is left to be sent as a list.
         What::Fields => parameter["content"] = json_of(&json!({ "type": "array", "items": { "type": "string" }, "minItems": 1 })),
-        What::Filters | What::Document | What::Documents | What::Objects | What::Json | What::Value => {
+        What::Filters | What::Document | What::Documents | What::Objects | What::Json | What::Value | What::File => {
             parameter["content"] = json_of(&in_body(takes.what));
         }
     }
@@ -124,6 +125,7 @@ fn in_body(what: What) -> Value {
         What::Document => json!({ "type": "object", "required": ["doctype"], "properties": { "doctype": schema("Doctype") } }),
         What::Objects => json!({ "type": "array", "items": { "type": "object" } }),
         What::Documents => json!({ "type": "array", "items": in_body(What::Document) }),
+        What::File => json!({ "type": "string", "format": "binary" }),
         What::Json | What::Value => json!({}),
     }
 }
