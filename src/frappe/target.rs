@@ -109,12 +109,9 @@ impl Target {
     pub fn door(&self) -> Door {
         match self {
             Self::Method(method) => method.door,
-            Self::UnknownMethod(_)
-            | Self::Resource(_)
-            | Self::Document(_)
-            | Self::File(_)
-            | Self::Description
-            | Self::Nothing => Door::Frappe,
+            Self::UnknownMethod(_) | Self::Resource(_) | Self::Document(_) | Self::File(_) | Self::Description | Self::Nothing => {
+                Door::Frappe
+            }
         }
     }
 }

@@ -208,13 +208,13 @@ pub static DESCRIBED: &[Described] = &[
         &[DOC, needs("action", OneOf(&["Save", "Submit", "Update", "Cancel"]), "What to do with it.")],
         Flat(docs),
     ),
-    row("frappe.desk.reportview.get", "List documents, names of fields and values apart", VIEW, Message(|| json!({ "type": ["object", "array"] }))),
     row(
-        "frappe.desk.reportview.get_count",
-        "Count documents",
-        &[DOCTYPE, FILTERS],
-        Message(|| json!({ "type": "integer", "minimum": 0 })),
+        "frappe.desk.reportview.get",
+        "List documents, names of fields and values apart",
+        VIEW,
+        Message(|| json!({ "type": ["object", "array"] })),
     ),
+    row("frappe.desk.reportview.get_count", "Count documents", &[DOCTYPE, FILTERS], Message(|| json!({ "type": "integer", "minimum": 0 }))),
     row("frappe.desk.reportview.get_list", "List documents", VIEW, Message(|| json!({ "type": "array" }))),
     row(
         "frappe.desk.search.search_link",

@@ -7,12 +7,33 @@ use super::shapes::{self, Shape, answer, json_of, schema, with_refusals, wrapped
 use crate::auth::Caller;
 use crate::cx::Env;
 use crate::domain::scope::{ALL, doctype_word};
-use crate::resource::{self, Action, Outline};
+use crate::resource::{self, Action as Right, Outline};
 
 /// Refusals of the operations on documents.
 const REFUSALS: [&str; 8] = ["400", "401", "403", "404", "408", "417", "429", "503"];
 /// Those of operations that send a document.
 const REFUSALS_OF_WRITES: [&str; 10] = ["400", "401", "403", "404", "408", "409", "413", "417", "429", "503"];
+
+/// What an operation does to documents.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Action {
+    Read,
+    Create,
+    Write,
+    Delete,
+}
+
+impl Action {
+    /// The right that it takes.
+    fn right(self) -> Right {
+        match self {
+            Self::Read => Right::Read,
+            Self::Create => Right::Create,
+            Self::Write => Right::Write,
+            Self::Delete => Right::Delete,
+        }
+    }
+}
 
 /// A doctype on its way into the description.
 struct Part<'a> {
@@ -43,7 +64,7 @@ impl Part<'_> {
         let mut collection = Map::new();
         let mut document = Map::new();
         self.operations(Shape::One, &mut collection, &mut document);
-        if self.outline.allows(Action::Read) {
+        if self.outline.allows(Right::Read) {
             document.insert("post".into(), self.run_method());
         }
         let path = format!("/api/resource/{}", self.segment);
@@ -66,13 +87,13 @@ impl Part<'_> {
         let one = |verb: &str, operation: Option<Value>| {
             operation.map(|operation| (verb.to_owned(), operation)).into_iter().collect::<Map<_, _>>()
         };
-        let reading = self.outline.allows(Action::Read);
+        let reading = self.outline.allows(Right::Read);
         put(paths, format!("{path}/{{name}}/copy"), named(one("get", reading.then(|| self.copy()))));
         let mut method = one("get", reading.then(|| self.method("v2.ask")));
         method.extend(one("post", reading.then(|| self.method("v2.run"))));
         put(paths, format!("{path}/{{name}}/method/{{method}}"), named(method));
         for (what, action) in [("bulk_update", Action::Write), ("bulk_delete", Action::Delete)] {
-            put(paths, format!("{path}/{what}"), one("post", self.outline.allows(action).then(|| self.bulk(what, action))));
+            put(paths, format!("{path}/{what}"), one("post", self.outline.allows(action.right()).then(|| self.bulk(what, action))));
         }
         let path = format!("/api/v2/doctype/{}", self.segment);
         put(paths, format!("{path}/meta"), one("get", reading.then(|| self.meta())));
@@ -81,16 +102,16 @@ impl Part<'_> {
 
     /// What both versions have, in different shapes.
     fn operations(&self, shape: Shape, collection: &mut Map<String, Value>, document: &mut Map<String, Value>) {
-        if self.outline.allows(Action::Read) {
+        if self.outline.allows(Right::Read) {
             collection.insert("get".into(), self.list(shape));
             document.insert("get".into(), self.operation(shape, Action::Read));
         }
         for (verb, action) in [("put", Action::Write), ("delete", Action::Delete)] {
-            if self.outline.allows(action) {
+            if self.outline.allows(action.right()) {
                 document.insert(verb.into(), self.operation(shape, action));
             }
         }
-        if self.outline.allows(Action::Create) {
+        if self.outline.allows(Right::Create) {
             collection.insert("post".into(), self.operation(shape, Action::Create));
         }
     }
@@ -113,7 +134,7 @@ impl Part<'_> {
             Action::Read => vec![ALL.to_owned(), "read".into(), "write".into(), own("read"), own("write")],
             Action::Create | Action::Write | Action::Delete => vec![ALL.to_owned(), "write".into(), own("write")],
         };
-        shapes::security(self.outline.allows_guests(action), &scopes)
+        shapes::security(self.outline.allows_guests(action.right()), &scopes)
     }
 
     fn operation(&self, shape: Shape, action: Action) -> Value {
@@ -157,7 +178,7 @@ impl Part<'_> {
     fn with_links(&self, shape: Shape, mut answer: Value, name: &str) -> Value {
         let to = |verb: &str| json!({ "operationId": format!("{}.{}", id(shape, verb), self.word), "parameters": { "name": name } });
         let all = [(Action::Read, "read"), (Action::Write, "update"), (Action::Delete, "delete")];
-        let links = all.into_iter().filter(|(action, _)| self.outline.allows(*action)).map(|(_, verb)| (verb.to_owned(), to(verb)));
+        let links = all.into_iter().filter(|(action, _)| self.outline.allows(action.right())).map(|(_, verb)| (verb.to_owned(), to(verb)));
         answer["links"] = Value::Object(links.collect());
         answer
     }

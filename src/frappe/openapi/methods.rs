@@ -40,7 +40,9 @@ fn operation(method: &Method, described: &Described, verb: Verb) -> Value {
         let required = described.takes.iter().any(|takes| takes.required);
         let form = json!({ "application/x-www-form-urlencoded": { "schema": fields } });
         operation["requestBody"] = match method.door {
-            Door::Frappe if method.takes_file => json!({ "required": required, "content": { "multipart/form-data": { "schema": fields } } }),
+            Door::Frappe if method.takes_file => {
+                json!({ "required": required, "content": { "multipart/form-data": { "schema": fields } } })
+            }
             Door::Frappe => json!({ "required": required, "content": json_of(&fields), "description": "Also as a form, JSON as text." }),
             Door::OAuth(_) | Door::OAuthUser(_) if described.is_json => json!({ "required": required, "content": json_of(&fields) }),
             Door::OAuth(_) | Door::OAuthUser(_) => json!({ "required": required, "content": form }),
@@ -121,7 +123,7 @@ fn in_body(what: What) -> Value {
         What::Flag => schema("Flag"),
         What::OneOf(words) => json!({ "type": "string", "enum": words }),
         What::Filters => json!({ "anyOf": [schema("Filters"), { "enum": [null, ""] }] }),
-        What::Fields => json!({ "anyOf": [{ "type": "array", "items": { "type": "string" }, "minItems": 1 }, { "type": "string" }] }),
+        What::Fields => json!({ "anyOf": [{ "type": "array", "items": { "type": "string" } }, { "type": "string" }] }),
         What::Document => json!({ "type": "object", "required": ["doctype"], "properties": { "doctype": schema("Doctype") } }),
         What::Objects => json!({ "type": "array", "items": { "type": "object" } }),
         What::Documents => json!({ "type": "array", "items": in_body(What::Document) }),
