@@ -10,7 +10,7 @@ use super::call::{Body, Call, Reply, Verb, Version};
 use super::refusal::{body_error, error_response, resource_of};
 use super::registry::Door;
 use super::target::{Target, is_internal};
-use super::{envelope, files, resource_v1, resource_v2};
+use super::{envelope, files, openapi, resource_v1, resource_v2};
 use crate::auth::{Identity, RequestFacts, csrf};
 use crate::domain::limit::Limit;
 use crate::error::{AppError, Denied};
@@ -204,6 +204,7 @@ impl<'a> Incoming<'a> {
             Target::Resource(address) => resource_v1::handle(call, address).await?,
             Target::Document(address) => resource_v2::handle(call, address).await?,
             Target::File(url) => files::handle(call, url).await?,
+            Target::Description => openapi::handle(call).await?,
             Target::Nothing => return Err(AppError::NoSuchPath.into()),
         };
         Ok((reply, Some(keep)))

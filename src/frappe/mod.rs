@@ -15,6 +15,7 @@ pub mod envelope;
 pub mod exceptions;
 pub mod files;
 pub mod methods;
+mod openapi;
 mod refusal;
 pub mod registry;
 mod resource_v1;

@@ -18,6 +18,8 @@ pub enum Target {
     Document(resource_v2::Address),
     /// `/files/…` and `/private/files/…`: a file by its URL.
     File(String),
+    /// `/api/openapi.json`.
+    Description,
     Nothing,
 }
 
@@ -31,6 +33,9 @@ impl Target {
             return Ok(Self::File(decode(path)?));
         }
         let Some(rest) = path.strip_prefix("/api/") else { return Ok(Self::Nothing) };
+        if rest == "openapi.json" {
+            return Ok(Self::Description);
+        }
         match rest.strip_prefix("v2/") {
             Some(rest) => Self::of_version_two(rest),
             None => Self::of_version_one(rest.strip_prefix("v1/").unwrap_or(rest)),
@@ -95,6 +100,7 @@ impl Target {
             Self::Resource(address) => address.route(),
             Self::Document(address) => address.route(),
             Self::File(url) => files::route(url),
+            Self::Description => "/api/openapi.json",
             Self::Nothing => "/api/?",
         }
     }
@@ -103,7 +109,9 @@ impl Target {
     pub fn door(&self) -> Door {
         match self {
             Self::Method(method) => method.door,
-            Self::UnknownMethod(_) | Self::Resource(_) | Self::Document(_) | Self::File(_) | Self::Nothing => Door::Frappe,
+            Self::UnknownMethod(_) | Self::Resource(_) | Self::Document(_) | Self::File(_) | Self::Description | Self::Nothing => {
+                Door::Frappe
+            }
         }
     }
 }

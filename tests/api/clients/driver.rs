@@ -8,21 +8,27 @@ use std::process::Command;
 use crate::support::process::Outcome;
 use crate::support::{TemporaryDirectory, TestApp, TestClient, TestUser, setting};
 
-/// More than any of them takes on a busy machine.
-const SECONDS: &str = "120";
+/// More than most of them take on a busy machine.
+const SECONDS: u32 = 120;
 
 /// One run of a program of `tests/clients`.
 pub struct Driver {
     program: &'static str,
+    seconds: u32,
     environment: Vec<(&'static str, String)>,
 }
 
 impl Driver {
     /// The program of this name, which is shown the server and the person who will use it.
     pub fn new(program: &'static str, app: &TestApp, person: &TestUser) -> Self {
+        Self::at(program, &app.url, person)
+    }
+
+    /// The same for a server that is a process.
+    pub fn at(program: &'static str, url: &str, person: &TestUser) -> Self {
         let document = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/libraries.md");
-        let environment = [("SERVER", app.url.as_str()), ("PERSON", &person.name), ("PASSWORD", &person.password), ("DOCUMENT", document)];
-        Self { program, environment: environment.map(|(name, value)| (name, value.to_owned())).to_vec() }
+        let environment = [("SERVER", url), ("PERSON", &person.name), ("PASSWORD", &person.password), ("DOCUMENT", document)];
+        Self { program, seconds: SECONDS, environment: environment.map(|(name, value)| (name, value.to_owned())).to_vec() }
     }
 
     /// Tells it about a client that an administrator registered; `method` is its way to authenticate, in RFC 7591's words.
@@ -40,13 +46,18 @@ impl Driver {
         self
     }
 
+    /// Lets it take longer.
+    pub fn within(self, seconds: u32) -> Self {
+        Self { seconds, ..self }
+    }
+
     /// Runs one of its scenarios, which must succeed in at least one step.
     #[track_caller]
     pub fn run(self, scenario: &str) {
         let directory = TemporaryDirectory::new();
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
         let mut command = Command::new("timeout");
-        command.args(["--kill-after=5", SECONDS]).current_dir(directory.path()).env_clear();
+        command.args(["--kill-after=5", &self.seconds.to_string()]).current_dir(directory.path()).env_clear();
         let inherited = ["PATH", "HOME", "LANG"].map(|name| (name, setting(name).unwrap_or_default()));
         command.envs(inherited).envs(self.environment);
         match self.program.ends_with(".py") {

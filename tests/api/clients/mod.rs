@@ -1,11 +1,13 @@
 //! The whole flow by clients this project did not write, over real HTTP: the crates `oauth2` and
-//! `openidconnect`, and from their registries `openid-client`, Authlib, requests-oauthlib and the MCP TypeScript SDK. Only the
-//! crates' HTTP client is handed to them, and only the person is scripted.
+//! `openidconnect`, and from their registries `openid-client`, Authlib, requests-oauthlib, the MCP TypeScript SDK, frappe-client
+//! and frappe-js-sdk. Only the crates' HTTP client is handed to them, and only the person is scripted.
 
 mod authlib;
 mod driver;
+mod frappe;
 mod mcp_sdk;
 mod oauth2_crate;
+mod openapi;
 mod openid_client;
 mod openidconnect_crate;
 mod requests_oauthlib;

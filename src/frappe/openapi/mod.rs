@@ -1,0 +1,102 @@
+//! `GET /api/openapi.json`: what this caller may call, as OpenAPI 3.1.
+//!
+//! Nothing is written down twice: paths come from the method table and from the doctypes as they are now, and only those
+//! are shown that the caller's roles and scopes reach. What the tables cannot say (what a method takes and answers)
+//! stands in [`described`], one row a method; a test fails for a method without one.
+//!
+//! The document is put together as JSON values for each request. A crate that derives it from types at build time
+//! (utoipa) could not know the doctypes.
+
+mod described;
+mod documents;
+mod fields;
+mod methods;
+mod shapes;
+
+use actix_web::http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::call::{Call, Reply, Verb};
+use super::registry::METHODS;
+use super::resource_v1;
+use crate::auth::Caller;
+use crate::cx::Env;
+use crate::domain::scope::ALL;
+use crate::error::AppError;
+use crate::http::respond;
+use crate::resource;
+use shapes::Shape;
+
+/// Answers `GET /api/openapi.json`.
+///
+/// # Errors
+/// As [`document`].
+pub async fn handle(call: Call<'_>) -> Result<Reply, AppError> {
+    if call.verb != Verb::Get {
+        return Ok(resource_v1::wrong_verb("GET, HEAD"));
+    }
+    let caller = call.identity.caller.clone();
+    let only = call.params.text("doctypes");
+    // Where there are a thousand doctypes this is work, so it is not done on the thread that serves others.
+    let document = call.state.query(move |cx| Ok(document(cx.env, &caller, only.as_deref())?.to_string())).await?;
+    Ok(Reply::response(respond::json_no_store(StatusCode::OK, document)))
+}
+
+/// The document for one caller; `only` names the doctypes that are wanted, where not all are.
+///
+/// # Errors
+/// [`AppError::NotFound`] for a doctype that does not exist or that the caller does not reach.
+pub fn document(env: &Env, caller: &Caller, only: Option<&str>) -> Result<Value, AppError> {
+    let mut outlines = resource::outlines(env, caller);
+    if let Some(only) = only {
+        let wanted: Vec<&str> = only.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+        let reached = |name: &str| outlines.iter().any(|outline| outline.doctype.name == name);
+        if let Some(unknown) = wanted.iter().find(|name| !reached(name)) {
+            return Err(AppError::not_found("DocType", crate::doctype::filter::shorten(unknown)));
+        }
+        outlines.retain(|outline| wanted.contains(&outline.doctype.name.as_str()));
+    }
+    let mut paths = Map::new();
+    paths.insert("/api/openapi.json".into(), own_path());
+    for method in METHODS.iter().filter(|method| methods::may_call(method, caller)) {
+        paths.insert(format!("/api/method/{}", method.path), methods::path_item(method));
+    }
+    let mut schemas = shapes::schemas();
+    let names: Vec<&str> = outlines.iter().map(|outline| outline.doctype.name.as_str()).collect();
+    schemas
+        .insert("Doctype".into(), if names.is_empty() { json!({ "type": "string" }) } else { json!({ "type": "string", "enum": names }) });
+    for outline in &outlines {
+        documents::add(env, caller, outline, &mut paths, &mut schemas);
+    }
+    let issuer = env.public_url.as_str();
+    Ok(json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": env.config.site.name,
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Documents and methods in the dialect of Frappe Framework, as far as you may use them.",
+        },
+        "servers": [{ "url": issuer }],
+        "paths": paths,
+        "components": { "schemas": schemas, "responses": shapes::responses(), "securitySchemes": shapes::security_schemes(issuer) },
+    }))
+}
+
+/// What the document says of itself.
+fn own_path() -> Value {
+    let only = json!({
+        "name": "doctypes",
+        "in": "query",
+        "description": "Names of doctypes, separated by commas: only these are described. Default: all that you reach.",
+        "schema": { "type": "string" },
+    });
+    let answer = shapes::answer("This document.", &json!({ "type": "object", "required": ["openapi", "paths"] }));
+    json!({ "get": {
+        "operationId": "openapi",
+        "summary": "What you may call",
+        "tags": ["API"],
+        "parameters": [only],
+        "security": shapes::security(true, &[ALL]),
+        "responses": shapes::with_refusals([("200", answer)], Shape::One, &["400", "401", "404", "417", "429", "503"]),
+    } })
+}
