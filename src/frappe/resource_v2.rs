@@ -163,7 +163,8 @@ async fn meta(call: Call<'_>, doctype: String) -> Result<Reply, AppError> {
     if call.verb != Verb::Get {
         return Ok(wrong_verb("GET, HEAD"));
     }
-    let definition = resource::definition(&call.state.env, &call.identity.caller, &doctype)?;
+    let caller = call.identity.caller.clone();
+    let definition = call.state.lookup(move |cx| resource::definition(cx, &caller, &doctype)).await?;
     Ok(Reply::data(Value::Object(definition).to_string()))
 }
 

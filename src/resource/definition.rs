@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::permissions::{self, Action};
 use crate::auth::Caller;
-use crate::cx::Env;
+use crate::cx::Cx;
 use crate::doctype::DocType;
 use crate::error::{AppError, Denied};
 use crate::store::StoreError;
@@ -18,8 +18,8 @@ use crate::store::StoreError;
 /// As [`super::permit`].
 // Frappe: anyone logged in may read every definition, here: only whoever may read documents of it, because field
 // names tell what a site is about.
-pub fn definition(env: &Env, caller: &Caller, doctype: &str) -> Result<Map<String, Value>, AppError> {
-    let doctype = permitted(env, caller, doctype)?;
+pub fn definition(cx: &mut Cx, caller: &Caller, doctype: &str) -> Result<Map<String, Value>, AppError> {
+    let doctype = permitted(cx, caller, doctype)?;
     show(&doctype)
 }
 
@@ -27,9 +27,9 @@ pub fn definition(env: &Env, caller: &Caller, doctype: &str) -> Result<Map<Strin
 ///
 /// # Errors
 /// As [`definition`].
-pub fn definitions(env: &Env, caller: &Caller, doctype: &str) -> Result<Vec<Map<String, Value>>, AppError> {
-    let doctype = permitted(env, caller, doctype)?;
-    let registry = env.doctypes();
+pub fn definitions(cx: &mut Cx, caller: &Caller, doctype: &str) -> Result<Vec<Map<String, Value>>, AppError> {
+    let doctype = permitted(cx, caller, doctype)?;
+    let registry = cx.env.doctypes();
     let mut shown = vec![show(&doctype)?];
     let mut known = vec![doctype.name.as_str()];
     for table in doctype.tables() {
@@ -41,14 +41,14 @@ pub fn definitions(env: &Env, caller: &Caller, doctype: &str) -> Result<Vec<Map<
     Ok(shown)
 }
 
-fn permitted(env: &Env, caller: &Caller, doctype: &str) -> Result<Arc<DocType>, AppError> {
-    let child = match permissions::permit(env, caller, doctype, None, Action::Read) {
+fn permitted(cx: &mut Cx, caller: &Caller, doctype: &str) -> Result<Arc<DocType>, AppError> {
+    let child = match permissions::open_list(cx, caller, doctype).map(|(doctype, _)| doctype) {
         Err(AppError::NotPermitted(Denied::ChildTable(child))) => child,
         other => return other,
     };
-    let registry = env.doctypes();
+    let registry = cx.env.doctypes();
     let has_it = |parent: &&Arc<DocType>| parent.tables().any(|table| table.options == child);
-    let readable = registry.iter().filter(has_it).any(|parent| permissions::permit(env, caller, &parent.name, None, Action::Read).is_ok());
+    let readable = registry.iter().filter(has_it).any(|parent| permissions::enter(cx, caller, &parent.name, None, Action::Read).is_ok());
     match registry.get(&child).filter(|_| readable) {
         Some(doctype) => Ok(Arc::clone(doctype)),
         None => Err(AppError::NotPermitted(Denied::ChildTable(child))),

@@ -59,7 +59,7 @@ pub fn outlines(env: &Env, caller: &Caller) -> Vec<Outline> {
 
 fn allowed(env: &Env, caller: &Caller, doctype: &DocType) -> Vec<Action> {
     let all = [Action::Read, Action::Create, Action::Write, Action::Delete];
-    all.into_iter().filter(|action| permissions::permit(env, caller, &doctype.name, None, *action).is_ok()).collect()
+    all.into_iter().filter(|action| permissions::is_open(env, caller, doctype, *action)).collect()
 }
 
 /// A child table's doctype as it is met inside its parents: their rights count, not its own.

@@ -7,7 +7,6 @@ use super::list::{self, ListParams};
 use super::permissions::{self, Action};
 use crate::auth::Caller;
 use crate::cx::Cx;
-use crate::doctype::filter::shorten;
 use crate::doctype::{DocType, FieldType, Kind};
 use crate::error::AppError;
 
@@ -37,12 +36,15 @@ pub struct Suggestion {
 /// # Errors
 /// As [`super::list()`].
 pub fn suggest(cx: &mut Cx, caller: &Caller, typed: &Typed) -> Result<Vec<Suggestion>, AppError> {
-    let registry = cx.env.doctypes();
-    let doctype = registry.find(&typed.doctype).ok_or_else(|| AppError::not_found("DocType", shorten(&typed.doctype)))?;
+    let (doctype, action) = permissions::open_list(cx, caller, &typed.doctype)?;
+    let doctype = &doctype;
     let mut filters = conditions(typed.filters.as_ref())?;
-    filters.extend(alive(doctype));
+    // Who may only select is told nothing about switches.
+    if action == Action::Read {
+        filters.extend(alive(doctype));
+    }
     let pattern = format!("%{}%", typed.text);
-    let fields = searched(caller, doctype, typed);
+    let fields = searched(caller, doctype, action, typed);
     let or_filters = fields.iter().map(|field| json!([field, "like", pattern])).collect::<Vec<_>>();
     let params = ListParams {
         fields: Some(Value::from(shown_fields(doctype))),
@@ -60,7 +62,7 @@ pub fn suggest(cx: &mut Cx, caller: &Caller, typed: &Typed) -> Result<Vec<Sugges
 }
 
 /// The fields to look into; none where nothing was typed, which finds all documents.
-fn searched<'a>(caller: &Caller, doctype: &'a DocType, typed: &'a Typed) -> Vec<&'a str> {
+fn searched<'a>(caller: &Caller, doctype: &'a DocType, action: Action, typed: &'a Typed) -> Vec<&'a str> {
     if typed.text.is_empty() {
         return Vec::new();
     }
@@ -71,7 +73,7 @@ fn searched<'a>(caller: &Caller, doctype: &'a DocType, typed: &'a Typed) -> Vec<
     for fieldname in doctype.title_field.iter().chain(&doctype.search_fields).map(String::as_str) {
         let Some((field, kind)) = doctype.column(fieldname) else { continue };
         let is_text = matches!(kind, Kind::Text { .. }) && field.fieldtype != FieldType::DynamicLink;
-        if is_text && !fields.contains(&fieldname) && permissions::may_use(caller, doctype, field, Action::Read) {
+        if is_text && !fields.contains(&fieldname) && permissions::may_use(caller, doctype, field, action) {
             fields.push(fieldname);
         }
     }

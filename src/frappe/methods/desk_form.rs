@@ -22,7 +22,8 @@ pub fn getdoc(call: Call<'_>) -> Answer<'_> {
 pub fn getdoctype(call: Call<'_>) -> Answer<'_> {
     Box::pin(async move {
         let doctype = call.params.required("doctype")?;
-        let definitions = resource::definitions(&call.state.env, &call.identity.caller, &doctype)?;
+        let caller = call.identity.caller.clone();
+        let definitions = call.state.lookup(move |cx| resource::definitions(cx, &caller, &doctype)).await?;
         Ok(Reply::flat().beside("docs", definitions.into_iter().map(Value::Object).collect::<Vec<_>>()))
     })
 }

@@ -31,6 +31,7 @@ pub const SYSTEM: Settings = Settings {
         "float_precision",
         "currency_precision",
         "apply_strict_user_permissions",
+        "disable_document_sharing",
         "enable_onboarding",
         "disable_system_update_notification",
         "disable_change_log_notification",

@@ -92,6 +92,12 @@ pub(super) fn may_be_shared(env: &Env, caller: &Caller, doctype: &DocType, actio
     }
 }
 
+/// Whether something of a doctype is shared with a caller, and this is in memory.
+pub(super) fn is_known_to_be_shared(env: &Env, caller: &Caller, doctype: &DocType, action: Action) -> bool {
+    let known = (share_field(action), env.user_rights.peek(caller.name()), env.site_rights.peek(""));
+    matches!(known, (Some(field), Some(user), Some(site)) if is_shared(&user, &site, caller, doctype, field))
+}
+
 /// Whether something of a doctype is shared with a caller, by `field` of a `DocShare`.
 pub(super) fn is_shared(user: &UserRights, site: &SiteRights, caller: &Caller, doctype: &DocType, field: &str) -> bool {
     let has = |shares: &[Share]| shares.iter().any(|share| share.doctype == doctype.name && share.field == field);

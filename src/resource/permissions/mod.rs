@@ -151,6 +151,13 @@ pub fn permit(env: &Env, caller: &Caller, doctype: &str, name: Option<&str>, act
     Ok(doctype)
 }
 
+/// Whether the caller may do `action` to some documents of a doctype, as far as is known without the
+/// database: what was only shared with a caller who was not seen lately counts as closed.
+pub(super) fn is_open(env: &Env, caller: &Caller, doctype: &DocType, action: Action) -> bool {
+    find_doctype(env, caller, &doctype.name, action).is_ok()
+        && (reach(caller, doctype, action) != Reach::Nothing || known::is_known_to_be_shared(env, caller, doctype, action))
+}
+
 /// Finds a doctype and the caller's [`rights`] to do `action` to its documents; refuses whoever has none.
 ///
 /// # Errors
