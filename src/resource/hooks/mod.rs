@@ -10,7 +10,6 @@ mod contact;
 mod doc_share;
 mod helpdesk;
 mod settings;
-mod system_settings;
 mod team;
 mod user_permission;
 
@@ -131,7 +130,6 @@ const BUILTIN: &[fn() -> Arc<dyn DocumentHooks>] = &[
     || Arc::new(helpdesk::Ticket),
     || Arc::new(helpdesk::Article),
     || Arc::new(helpdesk::SavedReply),
-    || Arc::new(system_settings::SystemSettings),
     || Arc::new(team::Team),
     || Arc::new(user_permission::UserPermission),
 ];
