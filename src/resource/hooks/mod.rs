@@ -130,6 +130,10 @@ const BUILTIN: &[fn() -> Arc<dyn DocumentHooks>] = &[
     || Arc::new(helpdesk::Ticket),
     || Arc::new(helpdesk::Article),
     || Arc::new(helpdesk::SavedReply),
+    || Arc::new(helpdesk::Source("HD Agent")),
+    || Arc::new(helpdesk::Source("HD Settings")),
+    || Arc::new(helpdesk::Source("HD Team")),
+    || Arc::new(helpdesk::Source("Contact")),
     || Arc::new(team::Team),
     || Arc::new(user_permission::UserPermission),
 ];
