@@ -14,6 +14,7 @@ use crate::domain::client::SigningAlgorithm;
 use crate::domain::resource::Resources;
 use crate::domain::user::CallerUser;
 use crate::limits::Limits;
+use crate::resource::helpdesk::Standing;
 use crate::resource::hooks::{DocumentHooks, Hooks};
 use crate::resource::{SiteRights, UserRights};
 use crate::secrets::SealKey;
@@ -56,6 +57,8 @@ pub struct Env {
     pub user_rights: EpochCache<UserRights>,
     /// The same of everybody: one value, under the empty key.
     pub site_rights: EpochCache<SiteRights>,
+    /// Where single users stand in the helpdesk, as of the last commit.
+    pub helpdesk: EpochCache<Standing>,
     doctypes: Arc<Doctypes>,
     signing: RwLock<Arc<Vec<SigningKey>>>,
 }
@@ -79,6 +82,7 @@ impl Env {
             blobs,
             user_rights: EpochCache::new(Arc::clone(epochs), 20_000, |known| &known.user),
             site_rights: EpochCache::new(Arc::clone(epochs), 1, SiteRights::subject),
+            helpdesk: EpochCache::new(Arc::clone(epochs), 20_000, Standing::subject),
             doctypes: Arc::new(Doctypes(RwLock::new(Arc::new(doctypes)))),
             signing: RwLock::default(),
         }

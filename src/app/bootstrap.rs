@@ -33,8 +33,8 @@ const ROLES: [(&str, bool); 13] = [
 
 /// The name in `installation` of how many of `doctype::records` the site was given.
 const RECORDS_MADE: &str = "records_made";
-/// Tables that are made in one transaction; Postgres has room for the locks of some thousand tables and indexes.
-const TABLES_AT_ONCE: usize = 20;
+/// Records that are made in one transaction. Few: whoever writes to the same database waits meanwhile.
+const RECORDS_AT_ONCE: usize = 4;
 
 fn with_cx<T>(conn: &mut Conn, effects: &mut Effects, env: &Env, flow: impl FnOnce(&mut Cx) -> Result<T, AppError>) -> Result<T, AppError> {
     let now = env.clock.now();
@@ -58,13 +58,20 @@ pub(super) fn run(db: &Db, env: &std::sync::Arc<Env>) -> Result<Option<SecretStr
     crate::oidc::keys::ensure(db, env)?;
     crate::oidc::keys::reload(db, env)?;
     let pending = db.lookup_blocking(|conn, effects| with_cx(conn, effects, env, doctypes::list_pending))?;
-    for pending in pending.chunks(TABLES_AT_ONCE) {
-        let (shared, pending) = (std::sync::Arc::clone(env), pending.to_vec());
-        db.write_blocking("document tables", move |conn, effects| with_cx(conn, effects, &shared, |cx| doctypes::ensure(cx, &pending)))?;
+    // One at a time, for the same reason; a start that is interrupted goes on where it was.
+    for doctype in pending {
+        let shared = std::sync::Arc::clone(env);
+        db.write_blocking("document table", move |conn, effects| with_cx(conn, effects, &shared, |cx| doctypes::ensure(cx, &doctype)))?;
     }
     let shared = std::sync::Arc::clone(env);
-    db.write_blocking("records of a new site", move |conn, effects| with_cx(conn, effects, &shared, make_records))?;
-    Ok(first_password)
+    db.write_blocking("configuration shown", move |conn, effects| with_cx(conn, effects, &shared, show_configuration))?;
+    loop {
+        let shared = std::sync::Arc::clone(env);
+        let made_all = db.write_blocking("records of a new site", move |conn, effects| with_cx(conn, effects, &shared, make_records))?;
+        if made_all {
+            return Ok(first_password);
+        }
+    }
 }
 
 fn make_users(cx: &mut Cx, administrator_hash: &str) -> Result<bool, AppError> {
@@ -93,24 +100,35 @@ fn make_users(cx: &mut Cx, administrator_hash: &str) -> Result<bool, AppError> {
     Ok(true)
 }
 
-/// Gives the site the standard records that no earlier start gave it, and shows what is configured. What the site
-/// changed, renamed or deleted since stays as it is.
-fn make_records(cx: &mut Cx) -> Result<(), AppError> {
-    store::installation::lock_set_up(cx.conn)?;
+fn administrator(cx: &mut Cx) -> Result<Caller, AppError> {
     let user = store::users::find_user(cx.conn, ADMINISTRATOR)?.ok_or_else(|| AppError::not_found("User", ADMINISTRATOR))?;
-    let administrator = Caller::command_line(user);
-    resource::hooks::show_configuration(cx, &administrator)?;
+    Ok(Caller::command_line(user))
+}
+
+fn show_configuration(cx: &mut Cx) -> Result<(), AppError> {
+    store::installation::lock_set_up(cx.conn)?;
+    let administrator = administrator(cx)?;
+    resource::hooks::show_configuration(cx, &administrator)
+}
+
+/// Gives the site some of the standard records that no earlier start gave it; returns whether it has all of them now.
+/// What the site changed, renamed or deleted since stays as it is.
+fn make_records(cx: &mut Cx) -> Result<bool, AppError> {
+    store::installation::lock_set_up(cx.conn)?;
     let made = store::installation::find_value(cx.conn, RECORDS_MADE)?;
     let made: usize = made.as_deref().map_or(Ok(0), str::parse).map_err(|_| AppError::internal("records_made is no number"))?;
     let records = crate::doctype::records();
-    if made >= records.len() {
-        return Ok(());
-    }
     let total = records.len();
-    for record in records.into_iter().skip(made) {
+    if made >= total {
+        return Ok(true);
+    }
+    let administrator = administrator(cx)?;
+    for record in records.into_iter().skip(made).take(RECORDS_AT_ONCE) {
         make_record(cx, &administrator, record)?;
     }
-    Ok(store::installation::set_value(cx.conn, RECORDS_MADE, &total.to_string())?)
+    let made = total.min(made + RECORDS_AT_ONCE);
+    store::installation::set_value(cx.conn, RECORDS_MADE, &made.to_string())?;
+    Ok(made == total)
 }
 
 /// Makes a record, unless the site has made one of that name itself.

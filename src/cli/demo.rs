@@ -34,6 +34,12 @@ const TODOS: [(&str, &str, &str, &str); 5] = [
     ("agent@example.com", "Call back about the printer", "Open", "High"),
     ("agent@example.com", "Write up how to reset a password", "Open", "Low"),
 ];
+/// Owner, subject, priority.
+const TICKETS: [(&str, &str, &str); 3] = [
+    ("customer@example.com", "The printer prints blank pages", "High"),
+    ("customer@example.com", "How do I change my address?", "Low"),
+    ("agent@example.com", "Rework the greeting of the hotline", "Medium"),
+];
 /// Owner, title, content.
 const NOTES: [(&str, &str, &str); 2] =
     [("customer@example.com", "Opening hours", "Monday to Friday, 9 to 17"), ("agent@example.com", "Shift", "Late shift this week")];
@@ -102,6 +108,9 @@ fn make_documents(workshop: &Workshop) -> Result<(), String> {
     }
     for (owner, description, status, priority) in TODOS {
         documents::create(workshop, owner, "ToDo", json!({ "description": description, "status": status, "priority": priority }))?;
+    }
+    for (owner, subject, priority) in TICKETS {
+        documents::create(workshop, owner, "HD Ticket", json!({ "subject": subject, "priority": priority }))?;
     }
     for (owner, title, content) in NOTES {
         documents::create(workshop, owner, "Note", json!({ "title": title, "content": content }))?;

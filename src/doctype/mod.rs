@@ -222,13 +222,13 @@ mod tests {
     #[test]
     fn a_removed_doctype_is_gone_and_a_shipped_one_comes_back() {
         let mut registry = Registry::builtin();
-        for name in ["Lodge", "ToDo"] {
+        for name in ["Lodge", "Note"] {
             let doctype = DocType::parse("x.json", &format!(r#"{{"name": "{name}"}}"#), Origin::Site).expect("valid");
             registry.insert("x.json", doctype).expect("new, or one that may be replaced");
             assert_eq!(registry.get(name).map(|doctype| doctype.origin), Some(Origin::Site));
             registry.remove(name);
         }
         assert!(registry.find("lodge").is_none());
-        assert_eq!(registry.get("ToDo").map(|doctype| doctype.origin), Some(Origin::Builtin));
+        assert_eq!(registry.get("Note").map(|doctype| doctype.origin), Some(Origin::Builtin));
     }
 }

@@ -93,19 +93,13 @@ pub fn list_pending(cx: &mut Cx) -> Result<Vec<Arc<DocType>>, AppError> {
     Ok(registry.iter().filter(|doctype| !is_kept(doctype)).cloned().collect())
 }
 
-/// Keeps definitions that are in force already, and makes or changes their tables.
+/// Keeps a definition that is in force already, and makes or changes its table.
 ///
 /// # Errors
 /// [`AppError::Validation`] for a change that documents do not allow.
-pub fn ensure(cx: &mut Cx, pending: &[Arc<DocType>]) -> Result<(), AppError> {
-    if pending.is_empty() {
-        return Ok(());
-    }
+pub fn ensure(cx: &mut Cx, doctype: &DocType) -> Result<(), AppError> {
     doctypes::lock(cx.conn)?;
-    for doctype in pending {
-        if is_overtaken(cx, doctype)? {
-            continue;
-        }
+    if !is_overtaken(cx, doctype)? {
         doctypes::upsert(cx.conn, cx.now, doctype, ADMINISTRATOR).map_err(|error| named(&doctype.name, error))?;
     }
     Ok(())

@@ -60,8 +60,10 @@ pub use write::{create, create_many, create_named, delete, update};
 /// # Errors
 /// As [`doctypes::ensure`].
 pub fn ensure_tables(cx: &mut Cx) -> Result<(), AppError> {
-    let pending = doctypes::list_pending(cx)?;
-    doctypes::ensure(cx, &pending)
+    for doctype in doctypes::list_pending(cx)? {
+        doctypes::ensure(cx, &doctype)?;
+    }
+    Ok(())
 }
 
 /// The name of a document as it is shown, be it a number.

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::permissions::{self, Action};
-use super::{links, naming, read, tree, values, versions, write};
+use super::{helpdesk, links, naming, read, tree, values, versions, write};
 use crate::auth::Caller;
 use crate::cx::Cx;
 use crate::doctype::filter::shorten;
@@ -52,6 +52,8 @@ pub fn rename(cx: &mut Cx, caller: &Caller, doctype: &str, old: &str, new: &str,
             permissions::require_document(cx, caller, &doctype, Action::Write, &renamed)?;
         }
     }
+    // Customers, contacts and teams are known there by name.
+    helpdesk::standing::forget(cx)?;
     let said = format!("renamed from <strong>{old}</strong> to <strong>{new}</strong>");
     versions::comment(cx, caller, &doctype, new, &said)?;
     Ok(new.to_owned())

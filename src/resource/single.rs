@@ -8,7 +8,7 @@ use super::{read, values};
 use crate::auth::Caller;
 use crate::cx::Cx;
 use crate::doctype::validate::{self, Context};
-use crate::doctype::{DocType, Values};
+use crate::doctype::{DocType, FieldType, FieldValue, Values};
 use crate::domain::user::ADMINISTRATOR;
 use crate::error::AppError;
 use crate::store::documents::{self, Stamp};
@@ -67,5 +67,11 @@ fn defaults(cx: &Cx, doctype: &DocType, user: &str) -> Result<Values, AppError> 
     let mut values = Values::default();
     let context = Context { user, now: cx.now.naive_utc(), zone: cx.env.config.site.time_zone };
     validate::fill_defaults(doctype, &mut values, context)?;
+    // A single has a value in every Select, be it the empty option (transcript 276); other documents have none.
+    for field in doctype.fields.iter().filter(|field| field.fieldtype == FieldType::Select) {
+        if values.text(&field.fieldname).is_none() {
+            values.set(&field.fieldname, FieldValue::Text(String::new()));
+        }
+    }
     Ok(values)
 }

@@ -3,15 +3,14 @@
 //!
 //! The rows of permissions open `HD Ticket` and `HD Article` to every logged-in user, because a
 //! customer of older Helpdesk versions is a Website User without any role; what they open is
-//! narrowed here to what is theirs. [`permission_filter`](DocumentHooks::permission_filter) says it for the
-//! database, and [`has_permission`](DocumentHooks::has_permission) says the same of one document.
+//! narrowed here to what is theirs. [`permission_filter`](DocumentHooks::permission_filter) alone says it: the
+//! database asks it of single documents too, so that a list and a read cannot disagree.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::super::helpdesk::{self, any_of};
+use super::super::helpdesk::{self, any_of, standing};
 use super::super::permissions::Action;
-use super::super::read;
-use super::{Change, DocumentHooks};
+use super::{Change, DocumentHooks, Written};
 use crate::auth::Caller;
 use crate::cx::Cx;
 use crate::doctype::filter::Operation;
@@ -29,95 +28,36 @@ fn fill(values: &mut Values, fieldname: &str, value: &str) {
     }
 }
 
-/// What the site set in `HD Settings`.
-fn settings(cx: &mut Cx) -> Result<Map<String, Value>, AppError> {
-    let registry = cx.env.doctypes();
-    let doctype = registry.get("HD Settings").ok_or_else(|| AppError::not_found("DocType", "HD Settings"))?;
-    read::find(cx, doctype, &doctype.name, false)
-}
-
-fn is_set(document: &Map<String, Value>, fieldname: &str) -> bool {
-    document.get(fieldname).and_then(Value::as_i64) == Some(1)
-}
-
-/// Which tickets somebody reaches.
-enum Tickets {
-    All,
-    /// Those with one of these.
-    Some {
-        user: String,
-        contacts: Vec<String>,
-        customers: Vec<String>,
-        teams: Teams,
-    },
-}
-
-/// The tickets that an agent reaches through their team.
-enum Teams {
-    /// None: not an agent.
-    None,
-    Of {
-        names: Vec<String>,
-        without_team: bool,
-    },
-}
-
-impl Tickets {
-    fn of(cx: &mut Cx, caller: &Caller) -> Result<Self, AppError> {
-        if helpdesk::is_manager(caller) {
-            return Ok(Self::All);
-        }
-        let teams = if helpdesk::is_agent(cx, caller)? {
-            let settings = settings(cx)?;
-            if !is_set(&settings, "restrict_tickets_by_agent_group") || !helpdesk::teams(cx, caller.name(), true)?.is_empty() {
-                return Ok(Self::All);
-            }
-            let without_team = is_set(&settings, "do_not_restrict_tickets_without_an_agent_group");
-            Teams::Of { names: helpdesk::teams(cx, caller.name(), false)?, without_team }
-        } else {
-            Teams::None
-        };
-        let mut contacts = helpdesk::contacts(cx, caller)?;
-        let customers = helpdesk::managed_customers(cx, caller, &contacts)?;
-        // Older sites name a contact as its user.
-        contacts.push(caller.name().to_owned());
-        Ok(Self::Some { user: caller.name().to_owned(), contacts, customers, teams })
+/// The condition that holds for the tickets that somebody reaches; `None`: all.
+fn tickets(cx: &mut Cx, caller: &Caller) -> Result<Option<Filter>, AppError> {
+    if helpdesk::is_manager(caller) {
+        return Ok(None);
     }
-
-    fn filter(self) -> Option<Filter> {
-        let Self::Some { user, contacts, customers, teams } = self else { return None };
-        let mut ways = vec![Filter::equals("owner", &user), Filter::equals("raised_by", &user), any_of("contact", &contacts)];
-        if !customers.is_empty() {
-            ways.push(any_of("customer", &customers));
-        }
-        if let Teams::Of { names, without_team } = teams {
-            if !names.is_empty() {
-                ways.push(any_of("agent_group", &names));
-            }
-            if without_team {
-                ways.push(Filter::on("agent_group", Operation::IsNotSet));
-            }
-            ways.push(Filter::on("_assign", Operation::Like(pattern(&user))));
-        }
-        Some(Filter::Or(ways))
+    let is_agent = helpdesk::is_agent(cx, caller)?;
+    let standing = standing::of(cx, caller)?;
+    if is_agent && (!standing.teams_restrict || standing.teams.iter().any(|team| team.ignores_restrictions)) {
+        return Ok(None);
     }
-
-    fn contains(&self, cx: &mut Cx, ticket: &Map<String, Value>) -> Result<bool, AppError> {
-        let Self::Some { user, contacts, customers, teams } = self else { return Ok(true) };
-        let field = |fieldname: &str| ticket.get(fieldname).and_then(Value::as_str).filter(|value| !value.is_empty());
-        let is_among = |fieldname: &str, values: &[String]| field(fieldname).is_some_and(|value| values.iter().any(|own| own == value));
-        let theirs = ["owner", "raised_by"].iter().any(|fieldname| field(fieldname) == Some(user))
-            || is_among("contact", contacts)
-            || is_among("customer", customers);
-        let Teams::Of { names, without_team } = teams else { return Ok(theirs) };
-        if theirs || is_among("agent_group", names) || (*without_team && field("agent_group").is_none()) {
-            return Ok(true);
-        }
-        // A document as it is shown does not have the column of assignments.
-        let assigned = Filter::on("_assign", Operation::Like(pattern(user)));
-        let name = ticket.get("name").and_then(Value::as_str).unwrap_or_default();
-        Ok(!helpdesk::texts(cx, "HD Ticket", "name", &Filter::equals("name", name).and(assigned))?.is_empty())
+    let user = caller.name();
+    let mut contacts = standing.contacts.clone();
+    // Older sites name a contact as its user.
+    contacts.push(user.to_owned());
+    let mut ways = vec![Filter::equals("owner", user), Filter::equals("raised_by", user), any_of("contact", &contacts)];
+    let customers = helpdesk::managed_customers(caller, &standing);
+    if !customers.is_empty() {
+        ways.push(any_of("customer", customers));
     }
+    if is_agent {
+        if !standing.teams.is_empty() {
+            ways.push(any_of("agent_group", &standing.team_names()));
+        }
+        if standing.sees_tickets_without_team {
+            ways.push(Filter::on("agent_group", Operation::IsNotSet));
+        }
+        // No index finds one user in a list of them: this way looks at every ticket, for agents who are restricted.
+        ways.push(Filter::on("_assign", Operation::Like(pattern(user))));
+    }
+    Ok(Some(Filter::Or(ways)))
 }
 
 /// Finds a user in `_assign`, which is the text of a JSON list.
@@ -137,7 +77,7 @@ impl DocumentHooks for Ticket {
     }
 
     fn before_insert(&self, cx: &mut Cx, change: &mut Change<'_>) -> Result<(), AppError> {
-        let settings = settings(cx)?;
+        let settings = helpdesk::settings(cx)?;
         for (fieldname, default) in [("priority", "default_priority"), ("ticket_type", "default_ticket_type")] {
             if let Some(default) = settings.get(default).and_then(Value::as_str).filter(|default| !default.is_empty()) {
                 fill(change.values, fieldname, default);
@@ -155,7 +95,7 @@ impl DocumentHooks for Ticket {
         }
         let contact = change.values.text("contact").map(str::to_owned);
         if let (None, Some(contact)) = (change.values.text("customer"), contact)
-            && let [customer] = helpdesk::customers(cx, &[contact])?.as_slice()
+            && let [customer] = standing::customers(cx, &[contact])?.as_slice()
         {
             change.values.set("customer", text(customer));
         }
@@ -170,12 +110,8 @@ impl DocumentHooks for Ticket {
         Ok(())
     }
 
-    fn has_permission(&self, cx: &mut Cx, caller: &Caller, _action: Action, document: &Map<String, Value>) -> Result<bool, AppError> {
-        Tickets::of(cx, caller)?.contains(cx, document)
-    }
-
     fn permission_filter(&self, cx: &mut Cx, caller: &Caller, _action: Action) -> Result<Option<Filter>, AppError> {
-        Ok(Tickets::of(cx, caller)?.filter())
+        tickets(cx, caller)
     }
 }
 
@@ -195,11 +131,6 @@ impl DocumentHooks for Article {
         Ok(())
     }
 
-    fn has_permission(&self, cx: &mut Cx, caller: &Caller, _action: Action, document: &Map<String, Value>) -> Result<bool, AppError> {
-        let is_published = document.get("status").and_then(Value::as_str) == Some("Published");
-        Ok(is_published || helpdesk::is_manager(caller) || helpdesk::is_agent(cx, caller)?)
-    }
-
     fn permission_filter(&self, cx: &mut Cx, caller: &Caller, _action: Action) -> Result<Option<Filter>, AppError> {
         let sees_drafts = helpdesk::is_manager(caller) || helpdesk::is_agent(cx, caller)?;
         Ok((!sees_drafts).then(|| Filter::equals("status", "Published")))
@@ -211,7 +142,7 @@ pub struct SavedReply;
 
 impl SavedReply {
     fn filter(cx: &mut Cx, caller: &Caller) -> Result<Filter, AppError> {
-        let teams = helpdesk::teams(cx, caller.name(), false)?;
+        let teams = standing::of(cx, caller)?.team_names();
         let mut ways = vec![Filter::equals("owner", caller.name()), Filter::equals("scope", "Global")];
         if !teams.is_empty() {
             let of_team = Filter::equals("parenttype", "HD Saved Reply").and(any_of("team", &teams));
@@ -229,13 +160,24 @@ impl DocumentHooks for SavedReply {
         "HD Saved Reply"
     }
 
-    fn has_permission(&self, cx: &mut Cx, caller: &Caller, action: Action, document: &Map<String, Value>) -> Result<bool, AppError> {
-        let Some(filter) = self.permission_filter(cx, caller, action)? else { return Ok(true) };
-        let name = document.get("name").and_then(Value::as_str).unwrap_or_default();
-        Ok(!helpdesk::texts(cx, "HD Saved Reply", "name", &filter.and(Filter::equals("name", name)))?.is_empty())
-    }
-
     fn permission_filter(&self, cx: &mut Cx, caller: &Caller, _action: Action) -> Result<Option<Filter>, AppError> {
         if helpdesk::is_manager(caller) { Ok(None) } else { Self::filter(cx, caller).map(Some) }
+    }
+}
+
+/// What a user's standing follows from: `HD Agent`, `HD Team`, `HD Settings` and `Contact`.
+pub struct Source(pub &'static str);
+
+impl DocumentHooks for Source {
+    fn doctype(&self) -> &str {
+        self.0
+    }
+
+    fn on_update(&self, cx: &mut Cx, _written: &Written<'_>) -> Result<(), AppError> {
+        standing::forget(cx)
+    }
+
+    fn on_trash(&self, cx: &mut Cx, _written: &Written<'_>) -> Result<(), AppError> {
+        standing::forget(cx)
     }
 }

@@ -10,7 +10,6 @@ mod contact;
 mod doc_share;
 mod helpdesk;
 mod settings;
-mod system_settings;
 mod team;
 mod user_permission;
 
@@ -131,7 +130,10 @@ const BUILTIN: &[fn() -> Arc<dyn DocumentHooks>] = &[
     || Arc::new(helpdesk::Ticket),
     || Arc::new(helpdesk::Article),
     || Arc::new(helpdesk::SavedReply),
-    || Arc::new(system_settings::SystemSettings),
+    || Arc::new(helpdesk::Source("HD Agent")),
+    || Arc::new(helpdesk::Source("HD Settings")),
+    || Arc::new(helpdesk::Source("HD Team")),
+    || Arc::new(helpdesk::Source("Contact")),
     || Arc::new(team::Team),
     || Arc::new(user_permission::UserPermission),
 ];

@@ -1,8 +1,9 @@
 //! Settings that Frappe keeps in the database and Ostiary in its configuration: they are shown, but what would have no
-//! effect cannot be set, so that nobody relies on it.
+//! effect cannot be set, so that nobody relies on it. Those that decide about rights hold from the moment at which they
+//! are written.
 
-use super::super::{read, single, values};
-use super::{Change, DocumentHooks};
+use super::super::{permissions, read, single, values};
+use super::{Change, DocumentHooks, Written};
 use crate::auth::Caller;
 use crate::config::Registration;
 use crate::cx::Cx;
@@ -15,6 +16,8 @@ pub struct Settings {
     pub doctype: &'static str,
     /// What can be set, because something here or in every client goes by it.
     pub open: &'static [&'static str],
+    /// Whether who may do what goes by them.
+    pub decides_rights: bool,
 }
 
 /// `System Settings`: how clients show dates and numbers, and what documents go by.
@@ -36,10 +39,11 @@ pub const SYSTEM: Settings = Settings {
         "disable_system_update_notification",
         "disable_change_log_notification",
     ],
+    decides_rights: true,
 };
 
 /// `OAuth Settings`: all of it is configuration here.
-pub const OAUTH: Settings = Settings { doctype: "OAuth Settings", open: &[] };
+pub const OAUTH: Settings = Settings { doctype: "OAuth Settings", open: &[], decides_rights: false };
 
 impl DocumentHooks for Settings {
     fn doctype(&self) -> &str {
@@ -58,6 +62,10 @@ impl DocumentHooks for Settings {
             }
         }
         Ok(())
+    }
+
+    fn on_update(&self, cx: &mut Cx, _written: &Written<'_>) -> Result<(), AppError> {
+        if self.decides_rights { permissions::forget_site(cx) } else { Ok(()) }
     }
 }
 

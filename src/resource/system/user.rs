@@ -54,7 +54,8 @@ impl SystemDoctype for UserDoctype {
 
     /// What a user was given ends with the user.
     fn deleted_along(&self) -> &'static [&'static str] {
-        &["OAuth Bearer Token", share::DOCTYPE, "User Permission"]
+        // Logs tell of users who are gone, too.
+        &["Activity Log", "API Request Log", "OAuth Bearer Token", share::DOCTYPE, "User Permission"]
     }
 
     fn create(&self, cx: &mut Cx, draft: &Draft<'_>) -> Result<Created, AppError> {

@@ -14,6 +14,7 @@ both_databases!(
     a_rule_that_cannot_be_evaluated_is_refused_when_it_is_saved,
     a_team_shares_its_tickets_out_among_its_members,
     an_agent_sees_what_is_assigned_to_them_whatever_their_team,
+    a_ticket_that_is_deleted_takes_its_assignment_along,
 );
 
 /// A rule for urgent tickets, with further fields.
@@ -204,4 +205,17 @@ async fn an_agent_sees_what_is_assigned_to_them_whatever_their_team(app: TestApp
     one.get(&path(TICKET, &name)).send().await.expect_status(200);
     assert_eq!(names(&two, TICKET).await, [""; 0]);
     two.get(&path(TICKET, &name)).send().await.expect_status(403);
+}
+
+async fn a_ticket_that_is_deleted_takes_its_assignment_along(app: TestApp) {
+    let administrator = app.administrator().await;
+    let (one, two) = agents(&app).await;
+    rule(&administrator, "Urgent ones", json!({})).await;
+    let (first, second) = (urgent(&administrator).await, urgent(&administrator).await);
+    let own = create(&one, TODO, json!({ "description": "no ticket's" })).await["name"].clone();
+    assert_eq!(names(&one, TODO).await.len(), 2);
+    one.delete(&path(TICKET, &first)).send().await.expect_status(202);
+    assert_eq!(json!(names(&one, TODO).await), json!([own]));
+    assert_eq!(names(&two, TODO).await.len(), 1);
+    assert_eq!(names(&administrator, TICKET).await, [second]);
 }

@@ -1,8 +1,8 @@
 //! Who sees which ticket.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{CONTACT, CUSTOMER, TICKET, count, create, names, path, set, someone, team, ticket};
+use super::{CONTACT, CUSTOMER, RULE, TEAM, TICKET, count, create, names, path, set, someone, team, ticket};
 use crate::both_databases;
 use crate::support::{Caller, TestApp};
 
@@ -12,6 +12,8 @@ both_databases!(
     a_manager_of_a_customer_sees_all_of_its_tickets,
     an_agent_sees_all_tickets_and_a_guest_none,
     teams_restrict_agents_when_the_settings_say_so,
+    a_list_shows_exactly_what_can_be_read_whoever_asks,
+    what_opens_a_ticket_opens_it_under_a_new_name_too,
     an_inactive_agents_record_opens_nothing,
     a_new_ticket_is_filled_from_the_settings_and_the_contact,
     a_ticket_has_a_number_in_its_name,
@@ -115,6 +117,10 @@ async fn teams_restrict_agents_when_the_settings_say_so(app: TestApp) {
     let manager = someone(&app, "manager@example.com", &["Agent Manager"]).await;
     team(&administrator, "One", &["first@example.com"]).await;
     team(&administrator, "Two", &["second@example.com"]).await;
+    // What somebody was given stays open to them, so here nobody is given anything.
+    for rule in ["One - Support Rotation", "Two - Support Rotation"] {
+        administrator.put(&path(RULE, rule)).json(&json!({ "disabled": 1 })).send().await.expect_status(200);
+    }
     let of_one = ticket(&administrator, json!({ "subject": "of one", "agent_group": "One" })).await;
     let of_two = ticket(&administrator, json!({ "subject": "of two", "agent_group": "Two" })).await;
     let of_none = ticket(&administrator, json!({ "subject": "of none" })).await;
@@ -185,4 +191,128 @@ async fn a_ticket_has_a_number_in_its_name(app: TestApp) {
     let first = ticket(&agent, json!({ "subject": "first" })).await;
     let second = ticket(&agent, json!({ "subject": "second" })).await;
     assert_eq!([first, second], ["HD-00001", "HD-00002"]);
+}
+
+/// Somebody, and what of a ticket opens it to them beside its owner and its address.
+struct Person {
+    user: &'static str,
+    contact: Option<Value>,
+    customer: Option<&'static str>,
+    team: Option<&'static str>,
+    is_agent: bool,
+    is_unrestricted: bool,
+}
+
+impl Person {
+    /// Contract 8.4, written down once more.
+    fn sees(&self, ticket: &Value, teams_restrict: bool, without_team: bool) -> bool {
+        let is = |field: &str, value: &str| ticket[field].as_str() == Some(value);
+        let mut sees = is("owner", self.user) || is("raised_by", self.user);
+        sees |= self.contact.as_ref().is_some_and(|contact| ticket["contact"] == *contact);
+        sees |= self.customer.is_some_and(|customer| is("customer", customer));
+        if self.is_agent {
+            sees |= !teams_restrict || self.is_unrestricted;
+            sees |= self.team.is_some_and(|team| is("agent_group", team)) || (without_team && ticket["agent_group"].is_null());
+            sees |= ticket["_assign"].as_str().is_some_and(|assigned| assigned.contains(self.user));
+        }
+        sees
+    }
+}
+
+async fn a_list_shows_exactly_what_can_be_read_whoever_asks(app: TestApp) {
+    let administrator = app.administrator().await;
+    for name in ["Acme", "Other"] {
+        create(&administrator, CUSTOMER, json!({ "customer_name": name })).await;
+    }
+    let mut people = Vec::new();
+    for (user, roles, customer, is_agent) in [
+        ("amina@example.com", &[][..], None, false),
+        ("boris@example.com", &["HD Customer"], None, false),
+        ("chen@example.com", &["HD Customer Manager"], Some("Acme"), false),
+        ("dora@example.com", &["Agent"], None, true),
+        ("emil@example.com", &["Agent"], None, true),
+        ("fay@example.com", &["Agent Manager"], None, true),
+    ] {
+        let caller = someone(&app, user, roles).await;
+        let contact = if is_agent {
+            None
+        } else {
+            let works_for = json!([{ "link_doctype": "HD Customer", "link_name": "Acme" }]);
+            Some(create(&administrator, CONTACT, json!({ "first_name": user, "user": user, "links": works_for })).await["name"].clone())
+        };
+        let team = (user == "dora@example.com").then_some("One");
+        let is_unrestricted = matches!(user, "emil@example.com" | "fay@example.com");
+        people.push((caller, Person { user, contact, customer, team, is_agent, is_unrestricted }));
+    }
+    team(&administrator, "One", &["dora@example.com"]).await;
+    team(&administrator, "Two", &["emil@example.com"]).await;
+    administrator.put(&path(TEAM, "Two")).json(&json!({ "ignore_restrictions": 1 })).send().await.expect_status(200);
+    let urgent = json!({ "name": "Urgent", "document_type": "HD Ticket", "assign_condition": "priority == 'Urgent'", "priority": 1, "users": [{ "user": "dora@example.com" }] });
+    create(&administrator, RULE, urgent).await;
+
+    // Any mixture will do; this one is the same in every run.
+    let mut state = 20_u32;
+    let mut pick = |values: &[Value]| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        values[(state >> 16) as usize % values.len()].clone()
+    };
+    for number in 0..18 {
+        let fields = json!({
+            "subject": number.to_string(),
+            "raised_by": pick(&[json!("amina@example.com"), json!("boris@example.com"), json!("nobody@example.com"), json!("nobody@example.com")]),
+            "contact": pick(&[json!(null), json!(null), people[0].1.contact.clone().into(), people[1].1.contact.clone().into()]),
+            "customer": pick(&[json!(null), json!("Acme"), json!("Other")]),
+            "agent_group": pick(&[json!(null), json!("One"), json!("Two")]),
+            "priority": pick(&[json!("Low"), json!("Low"), json!("Urgent")]),
+        });
+        let by = [&administrator, &people[0].0, &people[3].0]
+            [pick(&[json!(0), json!(1), json!(2), json!(0)]).as_u64().expect("a number") as usize];
+        ticket(by, fields).await;
+    }
+    let fields = r#"["name", "owner", "raised_by", "contact", "customer", "agent_group", "_assign"]"#;
+    let query = [("fields", fields), ("limit", "0"), ("order_by", "name asc")];
+    let tickets = administrator.get(TICKET).query(&query).send().await.expect_status(200).data();
+    let tickets = tickets.as_array().expect("a list");
+    for (teams_restrict, without_team) in [(false, false), (true, false), (true, true)] {
+        let switches = json!({
+            "restrict_tickets_by_agent_group": i64::from(teams_restrict),
+            "do_not_restrict_tickets_without_an_agent_group": i64::from(without_team),
+        });
+        set(&administrator, switches).await;
+        for (caller, person) in &people {
+            let seen: Vec<&Value> = tickets.iter().filter(|ticket| person.sees(ticket, teams_restrict, without_team)).collect();
+            let expected: Vec<&str> = seen.iter().filter_map(|ticket| ticket["name"].as_str()).collect();
+            assert_eq!(names(caller, TICKET).await, expected, "{}, {teams_restrict}, {without_team}", person.user);
+            assert_eq!(count(caller).await, json!(expected.len()), "{}", person.user);
+            for ticket in tickets {
+                let name = ticket["name"].as_str().expect("a name");
+                let status = caller.get(&path(TICKET, name)).send().await.status;
+                assert_eq!(status, if expected.contains(&name) { 200 } else { 403 }, "{} and {ticket}", person.user);
+            }
+        }
+    }
+}
+
+async fn what_opens_a_ticket_opens_it_under_a_new_name_too(app: TestApp) {
+    let administrator = app.administrator().await;
+    let manager = someone(&app, "manager@example.com", &["HD Customer Manager"]).await;
+    let agent = someone(&app, "agent@example.com", &["Agent"]).await;
+    create(&administrator, CUSTOMER, json!({ "customer_name": "Acme" })).await;
+    let links = json!([{ "link_doctype": "HD Customer", "link_name": "Acme" }]);
+    create(&administrator, CONTACT, json!({ "first_name": "Manager", "user": "manager@example.com", "links": links })).await;
+    team(&administrator, "One", &["agent@example.com"]).await;
+    // Else the agent would be given the ticket, and see it for that.
+    administrator.put(&path(RULE, "One - Support Rotation")).json(&json!({ "disabled": 1 })).send().await.expect_status(200);
+    let name = ticket(&administrator, json!({ "subject": "Acme's", "customer": "Acme", "agent_group": "One" })).await;
+    set(&administrator, json!({ "restrict_tickets_by_agent_group": 1 })).await;
+    for caller in [&manager, &agent] {
+        assert_sees(caller, &[&name], &[&name]).await;
+    }
+    for (doctype, old, new) in [("HD Customer", "Acme", "Acme Limited"), ("HD Team", "One", "First")] {
+        let renamed = json!({ "doctype": doctype, "old_name": old, "new_name": new });
+        administrator.post("/api/method/frappe.client.rename_doc").json(&renamed).send().await.expect_status(200);
+    }
+    for caller in [&manager, &agent] {
+        assert_sees(caller, &[&name], &[&name]).await;
+    }
 }

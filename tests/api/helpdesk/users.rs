@@ -49,7 +49,7 @@ async fn everybody_is_told_who_they_are(app: TestApp) {
             "user_id": "agent@example.com",
             "user_name": "agent Smith",
             "user_first_name": "agent",
-            "username": null,
+            "username": "agent",
             "user_image": null,
             "is_agent": true,
             "is_admin": false,

@@ -1,7 +1,9 @@
 //! Who is who in the helpdesk (contract 8.3 to 8.6): agents and their teams, customers and what they manage.
 //!
-//! The rules about single documents are hooks (`hooks/helpdesk.rs`); both ask here. Knows nothing of
-//! the dialect: `frappe/methods/helpdesk_*.rs` translate.
+//! The rules about single documents are hooks (`hooks/helpdesk.rs`), which ask here; what they ask most
+//! is in memory (`standing.rs`). Knows nothing of the dialect: `frappe/methods/helpdesk_*.rs` translate.
+
+pub(super) mod standing;
 
 use serde_json::{Map, Value};
 
@@ -12,6 +14,8 @@ use crate::domain::scope::Access;
 use crate::error::{AppError, Denied};
 use crate::store::StoreError;
 use crate::store::documents::{self, Selection};
+
+pub use standing::Standing;
 
 /// The roles of who works on tickets.
 const AGENT: &str = "Agent";
@@ -57,7 +61,7 @@ pub fn is_agent(cx: &mut Cx, caller: &Caller) -> Result<bool, AppError> {
         return Ok(true);
     }
     // Frappe: a record is enough, here: not one that was made inactive, because that is how a site takes it back.
-    Ok(agent_record(cx, caller)?.is_some_and(|record| record.get("is_active").and_then(Value::as_i64) == Some(1)))
+    Ok(standing::of(cx, caller)?.has_active_record)
 }
 
 /// The user's own record among the agents.
@@ -67,41 +71,16 @@ fn agent_record(cx: &mut Cx, caller: &Caller) -> Result<Option<Map<String, Value
     Ok(rows.into_iter().next())
 }
 
-/// The teams that a user is in and that are not disabled; `ignoring` keeps those that restrictions are not for.
-pub(super) fn teams(cx: &mut Cx, user: &str, ignoring: bool) -> Result<Vec<String>, AppError> {
-    let member = Filter::equals("user", user).and(Filter::equals("parenttype", "HD Team"));
-    let mut names = texts(cx, "HD Team Member", "parent", &member)?;
-    if names.is_empty() {
-        return Ok(names);
-    }
-    names.sort();
-    names.dedup();
-    let teams = rows(cx, "HD Team", &["name", "team_name", "disabled", "ignore_restrictions"], &any_of("name", &names))?;
-    let is_set = |team: &Map<String, Value>, key: &str| team.get(key).and_then(Value::as_i64) == Some(1);
-    let kept = teams.iter().filter(|team| !is_set(team, "disabled") && (!ignoring || is_set(team, "ignore_restrictions")));
-    Ok(kept.filter_map(|team| Some(team.get("name")?.as_str()?.to_owned())).collect())
-}
-
-/// The contacts that are this user: those that name it, and those of its address. Only staff may write contacts, so
-/// nobody can make themselves one.
-pub(super) fn contacts(cx: &mut Cx, caller: &Caller) -> Result<Vec<String>, AppError> {
-    let user = &caller.user.user;
-    let is_them = Filter::Or(vec![Filter::equals("user", &user.name), Filter::equals("email_id", &user.email.to_lowercase())]);
-    texts(cx, "Contact", "name", &is_them)
-}
-
-/// The customers that contacts belong to.
-pub(super) fn customers(cx: &mut Cx, contacts: &[String]) -> Result<Vec<String>, AppError> {
-    if contacts.is_empty() {
-        return Ok(Vec::new());
-    }
-    let links = Filter::equals("parenttype", "Contact").and(Filter::equals("link_doctype", "HD Customer"));
-    texts(cx, "Dynamic Link", "link_name", &links.and(any_of("parent", contacts)))
-}
-
 /// The customers all of whose tickets the user may see.
-pub(super) fn managed_customers(cx: &mut Cx, caller: &Caller, contacts: &[String]) -> Result<Vec<String>, AppError> {
-    if caller.has_role(CUSTOMER_MANAGER) { customers(cx, contacts) } else { Ok(Vec::new()) }
+pub(super) fn managed_customers<'s>(caller: &Caller, standing: &'s Standing) -> &'s [String] {
+    if caller.has_role(CUSTOMER_MANAGER) { &standing.customers } else { &[] }
+}
+
+/// What the site set in `HD Settings`.
+pub(super) fn settings(cx: &mut Cx) -> Result<Map<String, Value>, AppError> {
+    let registry = cx.env.doctypes();
+    let doctype = registry.get("HD Settings").ok_or_else(|| AppError::not_found("DocType", "HD Settings"))?;
+    super::read::find(cx, doctype, &doctype.name, false)
 }
 
 /// What the helpdesk tells a user about itself.
@@ -120,7 +99,7 @@ pub fn profile(cx: &mut Cx, caller: &Caller) -> Result<Profile, AppError> {
         has_agent_record: record.is_some(),
         availability: text("availability"),
         availability_changed_on: text("availability_changed_on"),
-        teams: teams(cx, caller.name(), false)?,
+        teams: standing::of(cx, caller)?.team_names(),
     })
 }
 
@@ -170,7 +149,8 @@ pub(super) fn texts(cx: &mut Cx, doctype: &str, fieldname: &str, filter: &Filter
 pub(super) fn rows(cx: &mut Cx, doctype: &str, fields: &[&str], filter: &Filter) -> Result<Vec<Map<String, Value>>, AppError> {
     let registry = cx.env.doctypes();
     let doctype = registry.get(doctype).ok_or_else(|| AppError::not_found("DocType", doctype))?;
-    let fields: Vec<(&str, &str)> = fields.iter().map(|field| (*field, *field)).collect();
+    // A site may have put an older definition in the place of the shipped one, without what nobody relies on.
+    let fields: Vec<(&str, &str)> = fields.iter().filter(|field| doctype.column(field).is_some()).map(|field| (*field, *field)).collect();
     let order = ["creation", "idx"].map(|field| SortKey { fieldname: field.to_owned(), descending: false });
     let zone = cx.env.config.site.time_zone;
     let selection = Selection { doctype, fields: &fields, filter, order: &order, start: 0, limit: None, zone };
