@@ -111,12 +111,14 @@ def documents(client):
         with refused(library.FrappeException):
             client.get_api("frappe.client.nosuch")
     with step("renames"):
-        note = client.insert({"doctype": "Note", "title": "Shopping", "content": "<p>Eggs</p>"})
-        renamed = f"{note['name']} / by {os.path.basename(sys.argv[0])}"
-        assert client.rename_doc("Note", note["name"], renamed) == renamed
+        contact = client.insert({"doctype": "Contact", "first_name": "Shopping", "last_name": "List"})
+        renamed = f"{contact['name']} / by {os.path.basename(sys.argv[0])}"
+        assert client.rename_doc("Contact", contact["name"], renamed) == renamed
         # It leaves names as they are where others escape them.
-        assert client.get_list("Note", fields=["name", "title"]) == [{"name": renamed, "title": "Shopping"}]
-        assert client.get_value("Note", "title", {"name": note["name"]}) in ({}, None)
+        assert client.get_list("Contact", fields=["name", "first_name"], filters={"first_name": "Shopping"}) == [{"name": renamed, "first_name": "Shopping"}]
+        assert client.get_value("Contact", "first_name", {"name": contact["name"]}) in ({}, None)
+        with refused(library.FrappeException):
+            client.rename_doc("ToDo", milk["name"], "Milk")  # its doctype does not let itself be renamed
     with step("attaches a file"):
         content = base64.b64encode(bytes(range(256))).decode()
         file = client.post_request({

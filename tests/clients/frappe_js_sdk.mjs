@@ -157,12 +157,13 @@ async function documents(app) {
     assert.deepEqual((await db.getValue('ToDo', 'name', [['description', '=', 'Task 7']])).message, { name: many[7] })
   })
   await step('renames', async () => {
-    const note = await db.createDoc('Note', { title: 'Shopping' })
-    const renamed = `${note.name} / 50 % more?`
-    assert.equal((await db.renameDoc('Note', note.name, renamed)).message, renamed)
-    assert.equal((await db.getDoc('Note', renamed)).title, 'Shopping')
-    await assert.rejects(db.getDoc('Note', note.name), (caught) => caught.httpStatus === 404)
-    await db.deleteDoc('Note', renamed)
+    const contact = await db.createDoc('Contact', { first_name: 'Shopping', last_name: 'List' })
+    const renamed = `${contact.name} / 50 % more?`
+    assert.equal((await db.renameDoc('Contact', contact.name, renamed)).message, renamed)
+    assert.equal((await db.getDoc('Contact', renamed)).first_name, 'Shopping')
+    await assert.rejects(db.getDoc('Contact', contact.name), (caught) => caught.httpStatus === 404)
+    await assert.rejects(db.renameDoc('ToDo', milk.name, 'Milk'), refused(417, 'ValidationError'))
+    await db.deleteDoc('Contact', renamed)
   })
   await step('uploads files', async () => {
     const bytes = new Uint8Array(200_000).map((_, index) => index % 251)

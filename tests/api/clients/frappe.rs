@@ -14,12 +14,12 @@ both_databases!(
     frappe_js_sdk_does_its_work_with_an_access_token,
 );
 
-/// A driver for someone who starts with no documents, in a world where somebody else has one. She uses the desk:
-/// frappe-client believes in no login of others.
+/// A driver for someone who starts with no documents, in a world where somebody else has one. She uses the desk, because
+/// frappe-client believes in no login of others, and keeps contacts, which may be renamed.
 async fn driver(program: &'static str, app: &TestApp) -> (Driver, TestUser) {
     let clerk = json!({ "role_name": "Clerk", "desk_access": 1 });
     app.administrator().await.post("/api/resource/Role").json(&clerk).send().await.expect_status(200);
-    let amina = app.user_with_roles("amina@example.com", &["Clerk"]).await;
+    let amina = app.user_with_roles("amina@example.com", &["Clerk", "Sales Manager"]).await;
     let body = json!({ "description": "Nobody else's" });
     let theirs = app.administrator().await.post("/api/resource/ToDo").json(&body).send().await.expect_status(200).data();
     (Driver::new(program, app, &amina).given("THEIRS", theirs["name"].as_str().expect("a name")), amina)

@@ -162,9 +162,13 @@ fn first(cx: &mut Cx, caller: &Caller, asked: &First) -> Result<Option<Document>
     Ok(rows.into_iter().next())
 }
 
-/// `filters` as filters; a bare text or number is a name.
+/// `filters` as filters; a bare text or number is a name, also where it is written as JSON, as frappe-client does.
 fn read_filters(params: &Params) -> Result<Option<Value>, AppError> {
-    Ok(match params.json("filters")? {
+    let unquoted = |value| match value {
+        Value::String(text) => serde_json::from_str(&text).map_or(Value::String(text), Value::String),
+        other => other,
+    };
+    Ok(match params.json("filters")?.map(unquoted) {
         None => None,
         Some(Value::String(name)) if name.trim().is_empty() => None,
         Some(name @ (Value::String(_) | Value::Number(_))) => Some(json!({"name": name})),
