@@ -40,7 +40,11 @@ pub fn suggest(cx: &mut Cx, caller: &Caller, typed: &Typed) -> Result<Vec<Sugges
     let registry = cx.env.doctypes();
     let doctype = registry.find(&typed.doctype).ok_or_else(|| AppError::not_found("DocType", shorten(&typed.doctype)))?;
     let mut filters = conditions(typed.filters.as_ref())?;
-    filters.extend(alive(doctype));
+    // Frappe: what is switched off is never suggested, here: it is to who may only select, because the switch is a field
+    // that they may not use.
+    if permissions::permit(cx.env, caller, &doctype.name, None, Action::Read).is_ok() {
+        filters.extend(alive(doctype));
+    }
     let pattern = format!("%{}%", typed.text);
     let fields = searched(caller, doctype, typed);
     let or_filters = fields.iter().map(|field| json!([field, "like", pattern])).collect::<Vec<_>>();

@@ -26,7 +26,8 @@ pub fn get_doc_permissions(call: Call<'_>) -> Answer<'_> {
         let (doctype, name) = asked(&call.params)?;
         let caller = call.identity.caller;
         let rights = call.state.query(move |cx| resource::permissions_of(cx, &caller, &doctype, name.as_deref())).await?;
-        let rights: Map<String, Value> = rights.into_iter().map(|(action, has)| (action.as_str().to_owned(), i32::from(has).into())).collect();
+        let rights: Map<String, Value> =
+            rights.into_iter().map(|(action, has)| (action.as_str().to_owned(), i32::from(has).into())).collect();
         Ok(Reply::message(json!({"permissions": rights})))
     })
 }
