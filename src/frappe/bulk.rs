@@ -10,7 +10,6 @@ use super::call::{Call, Reply};
 use super::documents::{self, Document};
 use super::exceptions::Exception;
 use crate::error::AppError;
-use crate::http::params::Params;
 use crate::resource::{self, Action};
 
 /// Most documents of one request.
@@ -23,7 +22,11 @@ const MAX_DOCUMENTS: usize = 500;
 /// # Errors
 /// [`AppError::InvalidData`] for a list that is missing or too long, what opens the doctype at all, and faults.
 pub async fn update(call: Call<'_>, doctype: String) -> Result<Reply, AppError> {
-    let items = items(&call.params)?;
+    let items = call.params.list("docs")?;
+    if let Some(bare) = items.iter().find(|item| !item.is_object()) {
+        return Err(wrong("docs", "dict", bare));
+    }
+    require_at_most(items.len())?;
     let (state, caller) = (call.state, call.identity.caller);
     resource::permit(&state.env, &caller, &doctype, None, Action::Write)?;
     let change = async |name: String, body: Document| documents::update(state, &caller, doctype.clone(), name, body).await.map(drop);
@@ -35,17 +38,11 @@ pub async fn update(call: Call<'_>, doctype: String) -> Result<Reply, AppError> 
 /// # Errors
 /// As [`update`].
 pub async fn delete(call: Call<'_>, doctype: String) -> Result<Reply, AppError> {
-    let items = items(&call.params)?;
+    let items = call.params.list(if call.params.values.contains_key("names") { "names" } else { "docs" })?;
+    require_at_most(items.len())?;
     let (state, caller) = (call.state, call.identity.caller);
     resource::permit(&state.env, &caller, &doctype, None, Action::Delete)?;
     each("deleted", items, async |name: String, _| documents::delete(state, &caller, doctype.clone(), name).await).await
-}
-
-/// The documents that a request names, with what it says about them.
-fn items(params: &Params) -> Result<Vec<Value>, AppError> {
-    let items = params.list(if params.values.contains_key("names") { "names" } else { "docs" })?;
-    require_at_most(items.len())?;
-    Ok(items)
 }
 
 /// Refuses more documents than one request may change one by one.

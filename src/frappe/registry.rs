@@ -4,10 +4,10 @@
 
 use super::call::{Handler, Verb};
 use super::document_methods;
-use super::methods::client::{read, write};
+use super::methods::client::{read, rights, write};
 use super::methods::{
     auth, change_log, desk_form, desk_reportview, desk_search, helpdesk_auth, helpdesk_knowledge_base, oauth_client, oauth2, sessions,
-    upload_file, user,
+    share, upload_file, user,
 };
 use crate::auth::Caller;
 use crate::domain::Scope;
@@ -149,11 +149,13 @@ pub static METHODS: &[Method] = &[
     method("frappe.client.delete", false, DELETE_OR_POST, Documents(Access::Write), write::delete),
     method("frappe.client.get", false, ANY, Documents(Access::Read), read::get),
     method("frappe.client.get_count", false, ANY, Documents(Access::Read), read::get_count),
+    method("frappe.client.get_doc_permissions", false, ANY, Documents(Access::Read), rights::get_doc_permissions),
     method("frappe.client.get_list", false, ANY, Documents(Access::Read), read::get_list),
     method("frappe.client.get_password", false, ANY, Documents(Access::Read), read::get_password),
     method("frappe.client.get_single_value", false, ANY, Documents(Access::Read), read::get_single_value),
     method("frappe.client.get_time_zone", true, ANY, IdentityToo, read::get_time_zone),
     method("frappe.client.get_value", false, ANY, Documents(Access::Read), read::get_value),
+    method("frappe.client.has_permission", false, ANY, Documents(Access::Read), rights::has_permission),
     method("frappe.client.insert", false, CHANGE, Documents(Access::Write), write::insert),
     method("frappe.client.insert_many", false, CHANGE, Documents(Access::Write), write::insert_many),
     method("frappe.client.rename_doc", false, CHANGE, Documents(Access::Write), write::rename_doc),
@@ -207,6 +209,11 @@ pub static METHODS: &[Method] = &[
         .limited(Limit::Revoke),
     method("frappe.ping", true, ANY, IdentityToo, auth::ping),
     method("frappe.sessions.get_csrf_token", false, GET, All, sessions::get_csrf_token),
+    method("frappe.share.add", false, CHANGE, Documents(Access::Write), share::add),
+    method("frappe.share.get_users", false, ANY, Documents(Access::Read), share::get_users),
+    // Frappe: no request reaches it, here: one does, because what was shared over the API is taken back over it.
+    method("frappe.share.remove", false, DELETE_OR_POST, Documents(Access::Write), share::remove),
+    method("frappe.share.set_permission", false, CHANGE, Documents(Access::Write), share::set_permission),
     method("frappe.utils.change_log.get_versions", false, ANY, All, change_log::get_versions),
     method("helpdesk.api.auth.get_user", false, ANY, Documents(Access::Read), helpdesk_auth::get_user),
     method("helpdesk.api.knowledge_base.get_article", true, ANY, Documents(Access::Read), helpdesk_knowledge_base::get_article),

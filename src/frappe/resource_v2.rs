@@ -155,8 +155,8 @@ async fn copy(call: Call<'_>, doctype: String, name: String) -> Result<Reply, Ap
     if call.verb != Verb::Get {
         return Ok(wrong_verb("GET, HEAD"));
     }
-    let document = documents::read(call.state, &call.identity.caller, doctype, name).await?;
-    Ok(documents::data(resource::clean_copy(document)))
+    let caller = call.identity.caller;
+    call.state.lookup(move |cx| resource::copy(cx, &caller, &doctype, &name)).await.map(documents::data)
 }
 
 async fn meta(call: Call<'_>, doctype: String) -> Result<Reply, AppError> {

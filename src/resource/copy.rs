@@ -2,37 +2,45 @@
 
 use serde_json::{Map, Value};
 
+use super::read;
+use crate::auth::Caller;
+use crate::cx::Cx;
+use crate::doctype::{DocType, Registry};
+use crate::error::AppError;
+
 /// What every document has of its own; a row's place in its table is not among it.
 const OWN: [&str; 7] = ["name", "owner", "creation", "modified", "modified_by", "docstatus", "amended_from"];
 /// What ties a row to its parent.
 const TIES: [&str; 3] = ["parent", "parentfield", "parenttype"];
 
-/// A document without what makes it that one: name, owner, times and state, in its rows too.
-pub fn clean_copy(mut document: Map<String, Value>) -> Map<String, Value> {
-    document.retain(|key, _| !OWN.contains(&key.as_str()) && key != "idx");
-    for value in document.values_mut() {
-        for row in value.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
-            row.retain(|key, _| !OWN.contains(&key.as_str()) && !TIES.contains(&key.as_str()));
+/// A document without what makes it that one: name, owner, times and state, secrets, and fields that are not copied
+/// (`no_copy`), in its rows too.
+///
+/// # Errors
+/// As [`super::read()`].
+// Frappe: fields with `no_copy` are in it unless `ignore_no_copy=0` is sent, here: never, because the definition says so.
+pub fn copy(cx: &mut Cx, caller: &Caller, doctype: &str, name: &str) -> Result<Map<String, Value>, AppError> {
+    let document = read::read(cx, caller, doctype, name)?;
+    let registry = cx.env.doctypes();
+    Ok(match registry.find(doctype) {
+        Some(doctype) => clean(&registry, doctype, document),
+        None => document,
+    })
+}
+
+fn clean(registry: &Registry, doctype: &DocType, mut document: Map<String, Value>) -> Map<String, Value> {
+    document.retain(|key, _| is_copied(doctype, key) && key != "idx");
+    for table in doctype.tables() {
+        let Some(child) = registry.get(&table.options) else { continue };
+        let rows = document.get_mut(&table.fieldname).and_then(Value::as_array_mut);
+        for row in rows.into_iter().flatten().filter_map(Value::as_object_mut) {
+            row.retain(|key, _| is_copied(child, key));
         }
     }
     document
 }
 
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_copy_keeps_what_was_written_and_nothing_of_what_was_kept_about_it() {
-        let document = json!({
-            "name": "a", "owner": "o", "creation": "c", "modified": "m", "modified_by": "b", "docstatus": 1, "idx": 3, "title": "T",
-            "note": null, "doctype": "Thing",
-            "rows": [{"name": "r", "owner": "o", "idx": 1, "x": 5, "parent": "a", "parentfield": "rows", "parenttype": "Thing", "doctype": "Row"}],
-        });
-        let copy = clean_copy(document.as_object().cloned().expect("an object"));
-        let expected = json!({"title": "T", "note": null, "doctype": "Thing", "rows": [{"idx": 1, "x": 5, "doctype": "Row"}]});
-        assert_eq!(Value::Object(copy), expected);
-    }
+fn is_copied(doctype: &DocType, key: &str) -> bool {
+    let is_tie = doctype.is_child_table && TIES.contains(&key);
+    !OWN.contains(&key) && !is_tie && !doctype.field(key).is_some_and(|field| field.no_copy || field.is_secret())
 }

@@ -40,7 +40,7 @@ use crate::cx::Cx;
 use crate::error::AppError;
 
 pub use child::insert_row;
-pub use copy::clean_copy;
+pub use copy::copy;
 pub use definition::{definition, definitions};
 pub use expand::expand_links;
 pub use gather::{Gathered, Needs, needs};

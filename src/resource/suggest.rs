@@ -39,7 +39,8 @@ pub fn suggest(cx: &mut Cx, caller: &Caller, typed: &Typed) -> Result<Vec<Sugges
     let (doctype, action) = permissions::open_list(cx, caller, &typed.doctype)?;
     let doctype = &doctype;
     let mut filters = conditions(typed.filters.as_ref())?;
-    // Who may only select is told nothing about switches.
+    // Frappe: what is switched off is never suggested, here: it is to who may only select, because the switch is a field
+    // that they may not use.
     if action == Action::Read {
         filters.extend(alive(doctype));
     }

@@ -11,5 +11,6 @@ pub mod helpdesk_knowledge_base;
 pub mod oauth2;
 pub mod oauth_client;
 pub mod sessions;
+pub mod share;
 pub mod upload_file;
 pub mod user;

@@ -124,6 +124,15 @@ pub static DESCRIBED: &[Described] = &[
     ),
     row("frappe.client.get_count", "Count documents", &[DOCTYPE, FILTERS], Message(|| json!({ "type": "integer", "minimum": 0 }))),
     row(
+        "frappe.client.get_doc_permissions",
+        "Your rights to a document, or to a doctype",
+        &[DOCTYPE, DOCNAME],
+        Message(|| {
+            let rights = json!({ "type": "object", "additionalProperties": { "enum": [0, 1] } });
+            json!({ "type": "object", "required": ["permissions"], "properties": { "permissions": rights } })
+        }),
+    ),
+    row(
         "frappe.client.get_list",
         "List documents",
         &[
@@ -161,6 +170,12 @@ pub static DESCRIBED: &[Described] = &[
             PARENT,
         ],
         Flat(|| json!({ "type": "object" })),
+    ),
+    row(
+        "frappe.client.has_permission",
+        "Whether you have a right to a document, or to a doctype",
+        &[DOCTYPE, DOCNAME, may("perm_type", Text, "The right, such as `write`; default `read`.")],
+        Message(|| json!({ "type": "object", "required": ["has_permission"], "properties": { "has_permission": { "type": "boolean" } } })),
     ),
     row("frappe.client.insert", "Create a document", &[DOC], Message(document)),
     row(
@@ -297,6 +312,41 @@ pub static DESCRIBED: &[Described] = &[
     row("frappe.ping", "Whether the server answers", &[], Message(pong)),
     row("frappe.sessions.get_csrf_token", "The CSRF token of this session", &[], Message(text)),
     row(
+        "frappe.share.add",
+        "Share a document with a user or everyone",
+        &[
+            DOCTYPE,
+            NAME,
+            WITH_USER,
+            WITH_EVERYONE,
+            may("write", Flag, "Whether they may change it."),
+            may("submit", Flag, "Whether they may submit it."),
+            may("share", Flag, "Whether they may share it in turn."),
+        ],
+        Message(document),
+    ),
+    row(
+        "frappe.share.get_users",
+        "With whom a document is shared",
+        &[DOCTYPE, NAME],
+        Message(|| json!({ "type": "array", "items": { "type": "object" } })),
+    ),
+    row("frappe.share.remove", "Take back what was shared", &[DOCTYPE, NAME, WITH_USER, WITH_EVERYONE], Nothing),
+    row(
+        "frappe.share.set_permission",
+        "Give or take one right of a share",
+        &[
+            DOCTYPE,
+            NAME,
+            WITH_USER,
+            WITH_EVERYONE,
+            needs("permission_to", OneOf(&["read", "write", "submit", "share"]), "The right."),
+            may("value", Flag, "Whether they have it from now on; default 1."),
+        ],
+        // The share, or nothing where none is left.
+        Flat(|| json!({ "type": "object" })),
+    ),
+    row(
         "frappe.utils.change_log.get_versions",
         "What runs here, and which version",
         &[],
@@ -352,6 +402,9 @@ const VIEW: &[Takes] = &[
 
 const DOCTYPE: Takes = needs("doctype", What::Doctype, "The name of a doctype.");
 const NAME: Takes = needs("name", Text, "The document's name.");
+const DOCNAME: Takes = may("docname", Text, "The document's name.");
+const WITH_USER: Takes = may("user", Text, "The user it is shared with, where that is not everyone.");
+const WITH_EVERYONE: Takes = may("everyone", Flag, "Whether it is shared with everyone who is logged in.");
 const DOC: Takes = needs("doc", What::Document, "The document.");
 const FILTERS: Takes = may("filters", Filters, "Conditions that all hold.");
 const PARENT: Takes = may("parent", What::TextIfAny, "The doctype whose rows are asked for, where they are a table's.");

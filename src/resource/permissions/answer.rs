@@ -32,11 +32,12 @@ fn asks(cx: &mut Cx, caller: &Caller, doctype: &DocType, name: Option<&str>, act
     let in_scope = caller.require_doctype_scope(&doctype.name, action.access()).is_ok();
     let rights = rights.filter(|_| in_scope);
     let Some(name) = name else { return Ok(rights.is_some()) };
+    // Before the document is looked for, or the answer would tell whether it exists.
+    let Some(rights) = rights else { return Ok(false) };
     let name = system::canonical_name(doctype, name);
     if !holds(cx, doctype, &name, &Filter::always())? {
         return Err(AppError::not_found(&doctype.name, crate::doctype::filter::shorten(&name.replace('\0', ""))));
     }
-    let Some(rights) = rights else { return Ok(false) };
     if !rights.is_always() && !holds(cx, doctype, &name, &rights)? {
         return Ok(false);
     }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::define;
 use crate::both_databases;
 use crate::support::{ADMIN_PASSWORD, Caller, TestApp};
 
@@ -9,6 +10,7 @@ both_databases!(
     links_are_suggested_by_name_and_by_search_fields,
     suggestions_keep_to_filters_and_to_what_is_switched_on,
     suggestions_show_nothing_that_may_not_be_read,
+    who_may_only_select_gets_suggestions,
     a_list_page_gets_its_columns_once,
     a_form_is_loaded_with_its_document,
     a_form_is_loaded_with_its_definitions,
@@ -96,6 +98,31 @@ async fn suggestions_show_nothing_that_may_not_be_read(app: TestApp) {
     assert!(refused.header("www-authenticate").is_some_and(|challenge| challenge.contains("read:todo")));
 }
 
+async fn who_may_only_select_gets_suggestions(app: TestApp) {
+    let administrator = app.administrator().await;
+    let fields = json!([
+        { "fieldname": "title", "label": "Title", "fieldtype": "Data" },
+        { "fieldname": "cost", "label": "Cost", "fieldtype": "Int" },
+        { "fieldname": "enabled", "label": "Enabled", "fieldtype": "Check", "default": "1" },
+    ]);
+    let definition = json!({ "name": "Tool", "autoname": "prompt", "title_field": "title", "search_fields": "title", "fields": fields });
+    define(&administrator, definition, json!({ "role": "All", "select": 1 })).await;
+    for (name, title) in [("T1", "Hammer"), ("T2", "Saw")] {
+        let body = json!({ "name": name, "title": title, "cost": 5 });
+        administrator.post("/api/resource/Tool").json(&body).send().await.expect_status(200);
+    }
+    let caller = amina(&app).await;
+    let found = search(&caller, &[("doctype", "Tool"), ("txt", "hamm")]).await;
+    assert_eq!(found, json!([{ "value": "T1", "description": "Hammer" }]));
+    assert_eq!(column(&search(&caller, &[("doctype", "Tool"), ("txt", "")]).await, "value").len(), 2);
+    // Nothing else of it is open, nor to be found out by asking.
+    caller.get("/api/resource/Tool/T1").send().await.expect_status(403);
+    for more in [("searchfield", "cost"), ("filters", r#"{"cost": 5}"#)] {
+        let query = [("doctype", "Tool"), ("txt", "5"), more];
+        caller.get(&format!("{DESK}.search.search_link")).query(&query).send().await.expect_status(417);
+    }
+}
+
 async fn a_list_page_gets_its_columns_once(app: TestApp) {
     let caller = amina(&app).await;
     let ask = async |method: &str, more: &[(&str, &str)]| {
@@ -119,6 +146,14 @@ async fn a_list_page_gets_its_columns_once(app: TestApp) {
     let rows = json!([{ "description": "b", "status": "Open" }, { "description": "a", "status": "Open" }]);
     assert_eq!(ask("get_list", &page).await, rows);
     assert_eq!(ask("get_count", &[]).await, 3);
+    let any = [
+        ("fields", r#"["description"]"#),
+        ("filters", r#"[["ToDo", "status", "=", "Open"]]"#),
+        ("or_filters", r#"[["ToDo", "description", "=", "a"], ["ToDo", "description", "in", ["c", "d"]]]"#),
+        ("order_by", "description asc"),
+    ];
+    assert_eq!(ask("get", &any).await["values"], json!([["a"], ["c"]]));
+    assert_eq!(ask("get_count", &any).await, 2);
     assert_eq!(ask("get_count", &[("filters", r#"[["ToDo", "description", "!=", "a"]]"#)]).await, 2);
     for method in ["get", "get_list", "get_count"] {
         caller.get(&format!("{DESK}.reportview.{method}")).query(&[("doctype", "Role")]).send().await.expect_status(403);
@@ -165,7 +200,7 @@ async fn a_form_is_saved(app: TestApp) {
     save(&doc, "Save").await.expect_status(417);
     save(&saved["docs"][0], "Explode").await.expect_status(417);
     // A ToDo is not a doctype that is submitted.
-    save(&saved["docs"][0], "Submit").await.expect_status(417);
+    save(&saved["docs"][0], "Submit").await.expect_status(403);
     caller.get(&path).send().await.expect_status(403);
 }
 

@@ -68,6 +68,11 @@ async fn a_list_that_is_none_is_refused(app: TestApp) {
     }
     error(&bulk(&caller, "update", &json!({ "docs": [{ "status": "Open" }] })).send().await, 417, "DataError");
     error(&bulk(&caller, "update", &json!({ "docs": "[{" })).send().await, 417, "DataError");
+    // A name alone says nothing about what is to change.
+    let name = todo(&caller, "x").await;
+    let refused = error(&bulk(&caller, "update", &json!({ "docs": [name] })).send().await, 417, "FrappeTypeError");
+    assert_eq!(refused["message"], "Argument 'docs' should be of type 'dict' but got 'str' instead.");
+    error(&bulk(&caller, "update", &json!({ "names": [name] })).send().await, 417, "DataError");
     // Nothing was to be done, and nothing was.
     assert_eq!(bulk(&caller, "update", &json!({ "docs": [] })).send().await.expect_status(200).data()["total"], 0);
 }

@@ -11,8 +11,10 @@ both_databases!(
     a_sent_name_is_the_documents_name,
     a_name_with_slashes_is_found_encoded_or_plain,
     a_list_says_whether_more_follow,
+    a_list_is_turned_page_by_page_with_its_cursor,
     list_parameters_of_the_wrong_type_are_refused,
     a_copy_has_nothing_of_the_original_but_its_contents,
+    a_copy_leaves_out_what_is_not_to_be_copied,
     documents_are_counted_within_the_callers_rights,
     a_doctype_is_described_to_whoever_may_read_it,
     verbs_without_a_route_are_405,
@@ -80,7 +82,8 @@ async fn a_list_says_whether_more_follow(app: TestApp) {
     }
     let page = async |parameters: &[(&str, &str)]| {
         let body = caller.get(TODO).query(parameters).send().await.expect_status(200).json();
-        assert_eq!(keys(&body), ["data", "has_next_page"]);
+        let more = body["has_next_page"] == true && body.get("next_cursor").is_some();
+        assert_eq!(keys(&body), if more { &["data", "has_next_page", "next_cursor"][..] } else { &["data", "has_next_page"] });
         (body["data"].clone(), body["has_next_page"].clone())
     };
     let by_text = [("fields", r#"["description"]"#), ("order_by", "description asc")];
@@ -101,6 +104,37 @@ async fn a_list_says_whether_more_follow(app: TestApp) {
     // The rights of version 1 hold: others see nothing of it.
     let boris = app.user("boris@example.com").await.api_key().await;
     assert_eq!(boris.get(TODO).send().await.expect_status(200).json(), json!({ "data": [], "has_next_page": false }));
+}
+
+async fn a_list_is_turned_page_by_page_with_its_cursor(app: TestApp) {
+    let caller = amina(&app).await;
+    // Texts that are the same leave the order to the names.
+    let docs: Vec<Value> = (0..45).map(|number| json!({ "doctype": "ToDo", "description": format!("t{}", number % 7) })).collect();
+    caller.post("/api/method/frappe.client.insert_many").json(&json!({ "docs": docs })).send().await.expect_status(200);
+    for order in [&[][..], &[("order_by", "description desc")], &[("order_by", "status asc, description asc")]] {
+        let ask = async |more: &[(&str, &str)]| {
+            let query: Vec<_> =
+                [("fields", r#"["name", "description"]"#), ("limit", "10")].into_iter().chain(order.iter().copied()).collect();
+            caller.get(TODO).query(&[&query, more].concat()).send().await.expect_status(200).json()
+        };
+        let (mut by_cursor, mut by_start) = (Vec::new(), Vec::new());
+        let mut page = ask(&[]).await;
+        loop {
+            by_cursor.push(page["data"].clone());
+            let Some(cursor) = page["next_cursor"].as_str().map(str::to_owned) else { break };
+            assert_eq!(page["has_next_page"], true);
+            page = ask(&[("cursor", &cursor)]).await;
+        }
+        assert_eq!(page["has_next_page"], false);
+        for start in ["0", "10", "20", "30", "40"] {
+            by_start.push(ask(&[("start", start)]).await["data"].clone());
+        }
+        assert_eq!(by_cursor, by_start, "{order:?}");
+        assert_eq!(by_cursor.iter().map(|rows| rows.as_array().map_or(0, Vec::len)).collect::<Vec<_>>(), [10, 10, 10, 10, 5]);
+    }
+    for cursor in ["x", "bm8"] {
+        error(&caller.get(TODO).query(&[("cursor", cursor)]).send().await, 417, "DataError");
+    }
 }
 
 async fn list_parameters_of_the_wrong_type_are_refused(app: TestApp) {
@@ -131,6 +165,32 @@ async fn a_copy_has_nothing_of_the_original_but_its_contents(app: TestApp) {
     error(&caller.get(&path("nosuch/copy")).send().await, 404, "DoesNotExistError");
     let boris = app.user("boris@example.com").await.api_key().await;
     error(&boris.get(&format!("{}/copy", path(&name))).send().await, 403, "PermissionError");
+}
+
+async fn a_copy_leaves_out_what_is_not_to_be_copied(app: TestApp) {
+    let administrator = app.administrator().await;
+    let define = async |definition: Value| administrator.post("/api/resource/DocType").json(&definition).send().await.expect_status(200);
+    let fields = json!([
+        { "fieldname": "kind", "label": "Kind", "fieldtype": "Data" },
+        { "fieldname": "serial", "label": "Serial", "fieldtype": "Data", "no_copy": 1 },
+    ]);
+    define(json!({ "name": "Machine Part", "module": "Lodge", "istable": 1, "fields": fields })).await;
+    let fields = json!([
+        { "fieldname": "title", "label": "Title", "fieldtype": "Data" },
+        { "fieldname": "plate", "label": "Plate", "fieldtype": "Data", "no_copy": 1 },
+        { "fieldname": "code", "label": "Code", "fieldtype": "Password" },
+        { "fieldname": "parts", "label": "Parts", "fieldtype": "Table", "options": "Machine Part" },
+        { "fieldname": "spares", "label": "Spares", "fieldtype": "Table", "options": "Machine Part", "no_copy": 1 },
+    ]);
+    let permissions = json!([{ "role": "System Manager", "read": 1, "write": 1, "create": 1 }]);
+    define(json!({ "name": "Machine", "module": "Lodge", "autoname": "hash", "fields": fields, "permissions": permissions })).await;
+    let part = json!({ "kind": "wheel", "serial": "7" });
+    let machine = json!({ "title": "Mill", "plate": "A 1", "code": "secret", "parts": [part], "spares": [part] });
+    let made = administrator.post("/api/v2/document/Machine").json(&machine).send().await.expect_status(200).data();
+    let path = format!("/api/v2/document/Machine/{}/copy", made["name"].as_str().expect("a name"));
+    let copy = administrator.get(&path).send().await.expect_status(200).data();
+    let part = json!({ "idx": 1, "kind": "wheel", "doctype": "Machine Part" });
+    assert_eq!(copy, json!({ "title": "Mill", "doctype": "Machine", "parts": [part] }));
 }
 
 async fn documents_are_counted_within_the_callers_rights(app: TestApp) {

@@ -1,4 +1,6 @@
-//! `frappe.client.*` (contract 6.7): documents by method. [`read`] has what asks, [`write`] what changes.
+//! `frappe.client.*` (contract 6.7): documents by method. [`read`] has what asks, [`rights`] what asks about rights,
+//! [`write`] what changes.
 
 pub mod read;
+pub mod rights;
 pub mod write;

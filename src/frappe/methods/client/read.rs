@@ -162,13 +162,19 @@ fn first(cx: &mut Cx, caller: &Caller, asked: &First) -> Result<Option<Document>
     Ok(rows.into_iter().next())
 }
 
-/// `filters` as filters; a bare text or number is a name, also where it is written as JSON, as frappe-client does.
+/// `filters` as filters; a bare text or number is a name. The Python client sends a name, and nothing at all, as JSON
+/// too: `"NAME"` in quotes, `null`.
 fn read_filters(params: &Params) -> Result<Option<Value>, AppError> {
-    let unquoted = |value| match value {
-        Value::String(text) => serde_json::from_str(&text).map_or(Value::String(text), Value::String),
+    let filters = match params.json("filters")? {
+        Some(Value::String(text)) => match serde_json::from_str(text.trim()) {
+            Ok(Value::Null) => None,
+            Ok(Value::String(name)) => Some(Value::String(name)),
+            // A number may be a name that begins with zeros.
+            Ok(_) | Err(_) => Some(Value::String(text)),
+        },
         other => other,
     };
-    Ok(match params.json("filters")?.map(unquoted) {
+    Ok(match filters {
         None => None,
         Some(Value::String(name)) if name.trim().is_empty() => None,
         Some(name @ (Value::String(_) | Value::Number(_))) => Some(json!({"name": name})),

@@ -1,7 +1,12 @@
 //! `frappe.client.*` (contract 6.7): every row's success and refusal.
 
+mod rights;
+mod states;
+mod values;
+
 use serde_json::{Map, Value, json};
 
+use super::{assert_refused, messages};
 use crate::both_databases;
 use crate::support::{Caller, Reply, Request, TestApp};
 
@@ -48,21 +53,6 @@ async fn todo(caller: &Caller, description: &str) -> String {
 /// The members of an object in their order.
 fn keys(object: &Value) -> Vec<&str> {
     object.as_object().map(Map::keys).expect("an object").map(String::as_str).collect()
-}
-
-/// The texts of `_server_messages`.
-#[track_caller]
-fn messages(reply: &Reply) -> Vec<String> {
-    let list: Vec<String> = serde_json::from_str(&reply.string("_server_messages")).expect("a JSON list of texts");
-    let text = |entry: &String| serde_json::from_str::<Value>(entry).expect("each text is JSON")["message"].as_str().map(str::to_owned);
-    list.iter().map(|entry| text(entry).expect("a message")).collect()
-}
-
-/// Fails unless this is a refusal of this class with this text.
-#[track_caller]
-fn assert_refused(reply: &Reply, status: u16, class: &str, text: &str) {
-    assert_eq!((reply.status, reply.error().as_deref()), (status, Some(class)), "body: {}", reply.text());
-    assert_eq!(messages(reply), [text]);
 }
 
 async fn lists_and_counts_answer_as_the_resource_does(app: TestApp) {
@@ -133,6 +123,9 @@ async fn values_are_got_by_name_or_by_filters(app: TestApp) {
     assert_eq!(ask(json!("[\"name\", \"enabled\"]"), json!("{\"first_name\": \"bob\"}")).await, both);
     assert_eq!(ask(json!("name"), json!([["first_name", "like", "bo%"]])).await, json!({ "name": "bob@example.com" }));
     assert_eq!(ask(json!("name"), json!("nosuch")).await, json!({}));
+    // The Python client sends names as JSON.
+    assert_eq!(ask(json!("first_name"), json!("\"bob@example.com\"")).await, json!({ "first_name": "bob" }));
+    assert_eq!(ask(json!("first_name"), json!("\"bob@example.com")).await, json!({}));
     let values = async |fieldname: Value| {
         let body = json!({ "doctype": "User", "fieldname": fieldname, "filters": "bob@example.com", "as_dict": 0 });
         post(&administrator, "get_value", &body).send().await.expect_status(200).json()
