@@ -26,8 +26,11 @@ const GAP: &str = "\u{E001}";
 /// The fields of a doctype that everybody who may read a document may read, and that are searched: its title, its search
 /// fields and those marked for it. Empty where nothing is searched at all.
 pub fn searched_fields(doctype: &DocType) -> Vec<&Field> {
+    // What is only written beside other documents would be found instead of them.
+    const ABOUT_OTHERS: [&str; 8] =
+        ["Activity Log", "API Request Log", "Comment", "DocShare", "Error Log", "Tag Link", "User Permission", "Version"];
     // Rows of a child table are no documents, a single is found by its name, and what the server itself reasons about has lists of its own.
-    if doctype.rows == Rows::Typed || doctype.is_child_table || doctype.is_single {
+    if doctype.rows == Rows::Typed || doctype.is_child_table || doctype.is_single || ABOUT_OTHERS.contains(&doctype.name.as_str()) {
         return Vec::new();
     }
     let is_searched = |field: &&Field| {

@@ -35,9 +35,13 @@ mod values;
 mod versions;
 mod write;
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
+use crate::auth::Caller;
 use crate::cx::Cx;
+use crate::doctype::{DocType, Filter};
 use crate::error::AppError;
 
 pub use child::insert_row;

@@ -74,22 +74,35 @@ fn is_searched(registry: &Registry, doctype: &str) -> bool {
     registry.get(doctype).is_some_and(|doctype| signature(doctype).is_some())
 }
 
-/// Looks at the next documents of a doctype of [`list_unfinished`]; says whether there are more.
+/// Looks at the next documents of these doctypes, which [`list_unfinished`] named; says whether there are more.
 ///
 /// # Errors
 /// [`AppError`] from the database.
-pub fn look_at_next(cx: &mut Cx, doctype: &str) -> Result<bool, AppError> {
+pub fn look_at_next(cx: &mut Cx, doctypes: &[String]) -> Result<bool, AppError> {
+    let mut left = BATCH;
+    for doctype in doctypes {
+        let looked_at = look_at(cx, doctype, left)?;
+        left -= looked_at.min(left);
+        if left == 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Looks at up to `limit` documents of a doctype; says at how many.
+fn look_at(cx: &mut Cx, doctype: &str, limit: i64) -> Result<i64, AppError> {
     let registry = cx.env.doctypes();
     let found = search::find_progress(cx.conn, doctype)?;
     let Some((doctype, fields)) = registry.get(doctype).and_then(|doctype| Some((doctype, signature(doctype)?))) else {
-        let more = search::delete_doctype(cx.conn, doctype, BATCH)? > 0;
-        if !more {
+        let gone = count(search::delete_doctype(cx.conn, doctype, limit)?);
+        if gone < limit {
             search::delete_progress(cx.conn, doctype)?;
         }
-        return Ok(more);
+        return Ok(gone);
     };
     let last_name = match found {
-        Some(progress) if progress.fields == fields && progress.done => return Ok(false),
+        Some(progress) if progress.fields == fields && progress.done => return Ok(0),
         Some(progress) if progress.fields == fields => progress.last_name,
         Some(_) | None => None,
     };
@@ -98,7 +111,7 @@ pub fn look_at_next(cx: &mut Cx, doctype: &str) -> Result<bool, AppError> {
         .map(|fieldname| (fieldname, fieldname))
         .collect();
     let zone = cx.env.config.site.time_zone;
-    let rows = documents::list_next(cx.conn, doctype, &shown, last_name.as_deref(), BATCH, zone)?;
+    let rows = documents::list_next(cx.conn, doctype, &shown, last_name.as_deref(), limit, zone)?;
     let mut names = Vec::with_capacity(rows.len());
     for row in &rows {
         let document: Map<String, Value> = serde_json::from_str(row).map_err(crate::store::StoreError::corrupt)?;
@@ -106,11 +119,15 @@ pub fn look_at_next(cx: &mut Cx, doctype: &str) -> Result<bool, AppError> {
         search::put_terms(cx.conn, &doctype.name, &name, &terms_of(doctype, &document))?;
         names.push(name);
     }
-    let done = i64::try_from(rows.len()).is_ok_and(|count| count < BATCH);
+    let done = count(rows.len()) < limit;
     forget_gone(cx, doctype, last_name.as_deref(), &names, done)?;
     let last_name = names.pop().or(last_name);
     search::set_progress(cx.conn, &Progress { doctype: doctype.name.clone(), fields, last_name, done })?;
-    Ok(!done)
+    Ok(count(rows.len()))
+}
+
+fn count(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
 }
 
 /// Forgets documents that were deleted past [`forget`]: those between the ones that are there.

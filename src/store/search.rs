@@ -104,12 +104,17 @@ pub fn list_names(conn: &mut Conn, doctype: &str, after: Option<&str>, up_to: Op
     Ok(query.load(conn)?)
 }
 
-/// How many documents are found, up to `limit`, and of which doctypes they are.
+/// How many documents (of one doctype, or of all) have the words, up to `limit`, and of which doctypes they are.
 ///
 /// # Errors
 /// [`StoreError`] from the database.
-pub fn list_matched_doctypes(conn: &mut Conn, wanted: &Wanted, limit: i64) -> Result<(i64, Vec<String>), StoreError> {
-    let text = wanted.to_match(conn, None);
+pub fn list_matched_doctypes(
+    conn: &mut Conn,
+    wanted: &Wanted,
+    doctype: Option<&str>,
+    limit: i64,
+) -> Result<(i64, Vec<String>), StoreError> {
+    let text = wanted.to_match(conn, doctype);
     let mut statement = Statement::default();
     if dialect::has_term_table(conn) {
         statement.sql("WITH m AS (SELECT s.doctype FROM search_terms AS t CROSS JOIN search_documents AS s ON s.id = t.rowid");
