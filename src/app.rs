@@ -89,6 +89,7 @@ impl Application {
             reload_keys: crate::oidc::keys::reload,
             rotate_due: crate::oidc::keys::rotate_due,
             reload_doctypes: crate::resource::doctypes::reload,
+            index_documents: crate::search::index::go_on,
         };
         background::start(&db, &env, work);
         let state = Data::new(State::new(env, db, fetcher));

@@ -7,7 +7,7 @@
 //! | --- | --- | --- |
 //! | 5 | [`cli`], [`app`] | everything; wires things together |
 //! | 4 | [`frappe`] → [`pages`] → [`http`], [`sample_app`] | HTTP and HTML: the only floor that names actix or askama |
-//! | 3 | [`auth`], [`oauth`] → [`oidc`], [`files`] → [`resource`], [`background`], [`audit`], [`limits`], [`cx`] | flows: plain synchronous functions over one connection and one instant |
+//! | 3 | [`auth`], [`oauth`] → [`oidc`], [`files`], [`search`] → [`resource`], [`background`], [`audit`], [`limits`], [`cx`] | flows: plain synchronous functions over one connection and one instant |
 //! | 2 | [`store`], [`fetch`] → [`config`] ← [`telemetry`] | the outside world; `store` is the only room that names diesel |
 //! | 1 | [`domain`], [`doctype`], [`secrets`], [`error`] | pure values: no I/O, no clock, no globals |
 //!
@@ -33,6 +33,7 @@ pub mod oidc;
 pub mod pages;
 pub mod resource;
 pub mod sample_app;
+pub mod search;
 pub mod secrets;
 pub mod store;
 pub mod telemetry;

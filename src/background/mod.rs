@@ -15,6 +15,8 @@ use crate::store::{self, Conn, Db, Effects, Shared, StoreError};
 const BATCH: i64 = 500;
 /// Time between two rounds.
 const ROUND: Duration = Duration::from_secs(60);
+/// Time after which documents are looked for that a search does not know, once it knew all.
+const LOOK_FOR_DOCUMENTS: Duration = Duration::from_secs(5);
 /// How long expired tokens and codes are kept: a replayed code must still find what it bought.
 const KEEP_SPENT: Duration = Duration::from_secs(24 * 3600);
 /// How long a retired signing key still verifies, or as long as an id token lives if that is longer.
@@ -54,7 +56,7 @@ const PURGES: [(&str, Purge); 12] = [
     ("purge audit", |conn, _, now, _| store::audit::purge_before(conn, now.minus(KEEP_AUDIT))),
 ];
 
-/// What is done for signing keys and doctypes, which belong to other rooms.
+/// What is done for signing keys, doctypes and documents, which belong to other rooms.
 #[derive(Clone, Copy)]
 pub struct Work {
     /// Run when signing keys changed, here or in another process.
@@ -63,6 +65,8 @@ pub struct Work {
     pub rotate_due: fn(&Db, &Arc<Env>) -> Result<(), AppError>,
     /// Run when doctypes changed, here or in another process.
     pub reload_doctypes: fn(&Db, &Env) -> Result<(), AppError>,
+    /// Run every few seconds, and at once as long as it says that there is more to do.
+    pub index_documents: fn(&Db, &Arc<Env>) -> Result<bool, AppError>,
 }
 
 /// Runs `reload` when `shared` changed since it last did; one that fails is tried again.
@@ -81,11 +85,19 @@ fn keep_current(db: &Db, env: &Env, shared: Shared, seen: &mut u64, reload: fn(&
 pub fn start(db: &Db, env: &Arc<Env>, work: Work) {
     let (db, env) = (db.clone(), Arc::downgrade(env));
     let run = move || {
-        let mut waited = Duration::ZERO;
+        let (mut waited, mut last_look) = (Duration::ZERO, Duration::ZERO);
+        let mut indexing = true;
         let (mut keys, mut doctypes) = (db.generation(Shared::SigningKeys), db.generation(Shared::Doctypes));
         while let Some(env) = env.upgrade() {
             keep_current(&db, &env, Shared::SigningKeys, &mut keys, work.reload_keys);
             keep_current(&db, &env, Shared::Doctypes, &mut doctypes, work.reload_doctypes);
+            if indexing || last_look >= LOOK_FOR_DOCUMENTS {
+                last_look = Duration::ZERO;
+                indexing = (work.index_documents)(&db, &env).unwrap_or_else(|error| {
+                    tracing::warn!(cause = %error, "documents not indexed for search");
+                    false
+                });
+            }
             if waited >= ROUND {
                 waited = Duration::ZERO;
                 env.limits.shrink();
@@ -99,6 +111,7 @@ pub fn start(db: &Db, env: &Arc<Env>, work: Work) {
             drop(env);
             std::thread::sleep(Duration::from_millis(250));
             waited += Duration::from_millis(250);
+            last_look += Duration::from_millis(250);
         }
     };
     if let Err(error) = std::thread::Builder::new().name("background".into()).spawn(run) {

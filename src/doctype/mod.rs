@@ -16,6 +16,7 @@ pub mod meta;
 pub mod naming;
 pub mod validate;
 pub mod value;
+pub mod words;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock};

@@ -6,8 +6,8 @@ use super::call::{Handler, Verb};
 use super::document_methods;
 use super::methods::client::{read, rights, write};
 use super::methods::{
-    auth, change_log, desk_form, desk_reportview, desk_search, helpdesk_auth, helpdesk_knowledge_base, oauth_client, oauth2, sessions,
-    share, upload_file, user,
+    auth, change_log, desk_form, desk_reportview, desk_search, global_search, helpdesk_auth, helpdesk_knowledge_base, oauth_client, oauth2,
+    sessions, share, upload_file, user,
 };
 use crate::auth::Caller;
 use crate::domain::Scope;
@@ -217,6 +217,7 @@ pub static METHODS: &[Method] = &[
     method("frappe.utils.change_log.get_versions", false, ANY, All, change_log::get_versions),
     method("helpdesk.api.auth.get_user", false, ANY, Documents(Access::Read), helpdesk_auth::get_user),
     method("helpdesk.api.knowledge_base.get_article", true, ANY, Documents(Access::Read), helpdesk_knowledge_base::get_article),
+    method("frappe.utils.global_search.search", false, ANY, Documents(Access::Read), global_search::search),
     method("login", true, POST, All, auth::login).limited(Limit::LoginFailure),
     method("logout", true, POST, All, auth::logout),
     method("ping", true, ANY, IdentityToo, auth::ping),
@@ -224,6 +225,10 @@ pub static METHODS: &[Method] = &[
     // Open to guests because Frappe refuses them by another text than for other methods.
     method("upload_file", true, CHANGE, FILES, upload_file::upload_file).taking_file(),
 ];
+
+/// `/api/search`: a path of its own, and no method's name.
+// Frappe: no such path, here: a search, because the documents have it.
+pub static SEARCH: Method = method("/api/search", false, GET, Documents(Access::Read), global_search::api_search);
 
 /// The row of a method.
 pub fn find(path: &str) -> Option<&'static Method> {

@@ -52,6 +52,9 @@ impl Target {
             // Frappe: no such path, here: a login, because the documents have it.
             return Ok(Self::of_method("login"));
         }
+        if rest == "search" || rest == "search/" {
+            return Ok(Self::Method(&registry::SEARCH));
+        }
         if let Some(resource) = rest.strip_prefix("resource/") {
             let (doctype, name) = resource.split_once('/').unwrap_or((resource, ""));
             let name = decode(name.strip_suffix('/').unwrap_or(name))?;

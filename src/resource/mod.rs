@@ -22,6 +22,7 @@ mod outline;
 mod permissions;
 mod read;
 mod rename;
+pub mod searched;
 mod secrets;
 pub mod share;
 mod single;
@@ -34,9 +35,13 @@ mod values;
 mod versions;
 mod write;
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
+use crate::auth::Caller;
 use crate::cx::Cx;
+use crate::doctype::{DocType, Filter};
 use crate::error::AppError;
 
 pub use child::insert_row;
@@ -69,6 +74,15 @@ pub fn ensure_tables(cx: &mut Cx) -> Result<(), AppError> {
 /// The name of a document as it is shown, be it a number.
 fn name_of(document: &Map<String, Value>) -> String {
     crate::doctype::validate::read_name(document).unwrap_or_default()
+}
+
+/// A doctype, and the condition that holds for exactly the documents of it that the caller may read: for flows outside
+/// this room that ask the store themselves.
+///
+/// # Errors
+/// [`AppError::NotFound`] for an unknown doctype, [`AppError::InsufficientScope`], [`AppError::NotPermitted`].
+pub fn readable(cx: &mut Cx, caller: &Caller, doctype: &str) -> Result<(Arc<DocType>, Filter), AppError> {
+    permissions::open(cx, caller, doctype, None, Action::Read)
 }
 
 /// Leaves out what is null, as Frappe 15's answers to read, create and update do.

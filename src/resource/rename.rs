@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::permissions::{self, Action};
-use super::{helpdesk, links, naming, read, tree, values, versions, write};
+use super::{helpdesk, links, naming, read, searched, tree, values, versions, write};
 use crate::auth::Caller;
 use crate::cx::Cx;
 use crate::doctype::filter::shorten;
@@ -50,6 +50,8 @@ pub fn rename(cx: &mut Cx, caller: &Caller, doctype: &str, old: &str, new: &str,
             follow(cx, &doctype, old, new)?;
             let renamed = read::whole(cx, &doctype, new, false)?;
             permissions::require_document(cx, caller, &doctype, Action::Write, &renamed)?;
+            searched::forget(cx, &doctype, old)?;
+            searched::keep(cx, &doctype, new, None, &renamed)?;
         }
     }
     // Customers, contacts and teams are known there by name.
@@ -102,14 +104,17 @@ fn follow(cx: &mut Cx, doctype: &DocType, old: &str, new: &str) -> Result<(), Ap
                 }
                 _ => continue,
             };
-            documents::update_where(cx.conn, by, &[(&field.fieldname, Some(new))], &filter)
+            let changed = documents::update_where(cx.conn, by, &[(&field.fieldname, Some(new))], &filter)
                 .map_err(|error| write::refusal(by, new, error))?;
+            searched::note_changed(cx, by, &field.fieldname, changed)?;
         }
     }
     for (by, type_field, name_field) in links::DELETED_WITH {
         // Some of them keep the name as plain text.
         if let Some(by) = links::about(&registry, by, type_field, name_field) {
-            documents::update_where(cx.conn, by, &[(name_field, Some(new))], &[(name_field, old), (type_field, &doctype.name)])?;
+            let changed =
+                documents::update_where(cx.conn, by, &[(name_field, Some(new))], &[(name_field, old), (type_field, &doctype.name)])?;
+            searched::note_changed(cx, by, name_field, changed)?;
         }
     }
     Ok(files::rename_attached(cx.conn, &doctype.name, old, new)?)

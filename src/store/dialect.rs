@@ -262,6 +262,22 @@ pub(super) fn like(conn: &Conn, column: &str, negated: bool) -> (String, &'stati
     }
 }
 
+/// Whether the words of documents are in a table of their own; else in a column beside their names.
+pub(super) fn has_term_table(conn: &Conn) -> bool {
+    matches!(conn, Conn::Sqlite(_))
+}
+
+/// The text that full text is searched by: all of `words`, and a word with this beginning. They are letters and digits only.
+pub(super) fn match_text(conn: &Conn, words: &[String], beginning: Option<&str>) -> String {
+    let (quote, between, open_end) = match conn {
+        Conn::Sqlite(_) => ('"', " AND ", "*"),
+        Conn::Postgres(_) => ('\'', " & ", ":*"),
+    };
+    let words = words.iter().map(|word| format!("{quote}{word}{quote}"));
+    let beginning = beginning.map(|beginning| format!("{quote}{beginning}{quote}{open_end}"));
+    words.chain(beginning).collect::<Vec<_>>().join(between)
+}
+
 /// What makes text sort by code point where the column does not do so by itself.
 pub(super) fn by_code_point(conn: &Conn) -> &'static str {
     match conn {

@@ -40,6 +40,7 @@ pub mod grants;
 pub mod installation;
 pub mod oauth_resources;
 pub mod roles;
+pub mod search;
 pub mod series;
 pub mod sessions;
 pub mod signing_keys;

@@ -375,6 +375,23 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    search_documents (id) {
+        id -> BigInt,
+        doctype -> Text,
+        name -> Text,
+    }
+}
+
+diesel::table! {
+    search_progress (doctype) {
+        doctype -> Text,
+        fields -> Text,
+        last_name -> Nullable<Text>,
+        done -> Bool,
+    }
+}
+
 diesel::joinable!(oauth_client_documents -> oauth_clients (client_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
@@ -404,4 +421,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     document_secrets,
     files,
     installation,
+    search_documents,
+    search_progress,
 );

@@ -39,12 +39,13 @@ enum Piece {
 pub(super) struct Statement {
     pieces: Vec<Piece>,
     keep: bool,
+    plan_anew: bool,
 }
 
 impl Statement {
     /// SQL without parameters that never changes.
     pub fn fixed(sql: &'static str) -> Self {
-        Self { pieces: vec![Piece::Sql(sql.to_owned())], keep: true }
+        Self { pieces: vec![Piece::Sql(sql.to_owned())], keep: true, plan_anew: false }
     }
 
     /// Adds SQL text. Never pass what came from a request.
@@ -88,6 +89,12 @@ impl Statement {
         self
     }
 
+    /// Has the database look at the values before it decides how to go about it, each time.
+    pub fn plan_anew(&mut self) -> &mut Self {
+        self.plan_anew = true;
+        self
+    }
+
     /// Runs it and returns the text of each row.
     pub fn load(mut self, conn: &mut Conn) -> Result<Vec<String>, StoreError> {
         self.keep = self.keep || self.is_worth_keeping();
@@ -101,6 +108,9 @@ impl Statement {
     }
 
     fn is_worth_keeping(&self) -> bool {
+        if self.plan_anew {
+            return false;
+        }
         let sql: Vec<&str> = self.pieces.iter().map(|piece| if let Piece::Sql(sql) = piece { sql.as_str() } else { "?" }).collect();
         let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(&sql);
         let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);

@@ -48,6 +48,9 @@ const ARROWS: &[(&str, &str)] = &[
     // Rights on files are those on documents, and an upload may change the document it belongs to.
     ("files", "resource"),
     ("files", "auth"),
+    // A search asks which documents may be read.
+    ("search", "resource"),
+    ("search", "auth"),
     // Every flow acts for an `auth::Caller`; `auth` itself imports none of them.
     ("resource", "auth"),
     // Adapters of OAuth's own doctypes write through the flows that own those rows.

@@ -23,5 +23,6 @@ mod parity;
 mod processes;
 mod readme;
 mod resource;
+mod search;
 mod support;
 mod v2;

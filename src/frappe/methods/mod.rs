@@ -6,6 +6,7 @@ pub mod client;
 pub mod desk_form;
 pub mod desk_reportview;
 pub mod desk_search;
+pub mod global_search;
 pub mod helpdesk_auth;
 pub mod helpdesk_knowledge_base;
 pub mod oauth2;

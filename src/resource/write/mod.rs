@@ -21,7 +21,7 @@ use super::hooks::{Change, Written, assign};
 use super::naming::SentName;
 use super::permissions::{self, Action};
 use super::system::{self, Created, Draft, SystemDoctype};
-use super::{Gathered, child, links, naming, read, single, tree, values, versions};
+use super::{Gathered, child, links, naming, read, searched, single, tree, values, versions};
 use crate::auth::Caller;
 use crate::cx::Cx;
 use crate::doctype::filter::shorten;
@@ -244,6 +244,7 @@ fn finish(
     if !hooks.is_empty() {
         document = read::whole(cx, doctype, name, false)?;
     }
+    searched::keep(cx, doctype, name, before.map(|(document, _)| document), &document)?;
     read::show_written(cx, caller, doctype, &mut document)?;
     Ok(document)
 }

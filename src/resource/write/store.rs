@@ -12,7 +12,7 @@ use crate::domain::Instant;
 use crate::error::AppError;
 use crate::resource::permissions::{self, Action};
 use crate::resource::secrets::purpose;
-use crate::resource::values;
+use crate::resource::{searched, values};
 use crate::store::StoreError;
 use crate::store::document_secrets;
 use crate::store::documents::{self, Stamp, Taken};
@@ -77,6 +77,7 @@ pub(super) fn update(
 pub(in crate::resource) fn delete(cx: &mut Cx, doctype: &DocType, name: &str, document: &Values) -> Result<(), AppError> {
     let registry = cx.env.doctypes();
     documents::delete_document(cx.conn, doctype, name)?;
+    searched::forget(cx, doctype, name)?;
     if doctype.secrets().next().is_some() {
         document_secrets::delete_secrets(cx.conn, &doctype.name, &[name])?;
     }

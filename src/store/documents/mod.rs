@@ -10,6 +10,7 @@ mod links;
 mod pages;
 mod query;
 mod scope;
+mod search;
 mod select;
 pub mod tree;
 mod write;
@@ -23,6 +24,7 @@ use crate::doctype::{DocType, FieldValue, Kind};
 pub use linked::list_linked;
 pub use links::{LinkColumn, Linking, find_link};
 pub use query::{Grouping, Order, Query, Shown, count_rows, list_rows};
+pub use search::{Begin, Search, leaves_few, list_next, search_documents};
 pub use select::{Selection, count_documents, find_document, holds, list_distinct, list_documents};
 pub use write::{
     Stamp, Taken, delete_document, delete_documents, delete_where, find_taken, insert_document, insert_documents, insert_if_missing,

@@ -173,7 +173,7 @@ fn push_from(statement: &mut Statement, scope: &Scope<'_>, query: &Query<'_>, st
 }
 
 /// Whether a rule leaves those documents only that name someone or something.
-fn finds_few(rights: &Filter) -> bool {
+pub(super) fn finds_few(rights: &Filter) -> bool {
     match rights {
         Filter::And(parts) => parts.iter().any(finds_few),
         Filter::Or(parts) => !parts.is_empty() && parts.iter().all(finds_few),

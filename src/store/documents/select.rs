@@ -143,14 +143,19 @@ fn push_named(statement: &mut Statement, conn: &Conn, doctype: &DocType, name: &
 
 /// `SELECT … FROM table AS d`; returns what goes at the very end.
 pub(super) fn push_select(statement: &mut Statement, conn: &Conn, doctype: &DocType, fields: &[(&str, &str)], zone: Tz) -> String {
-    let columns: Vec<(&str, String)> = fields
+    let columns = columns(conn, doctype, fields, zone);
+    let (start, end) = dialect::rows_as_json(conn, dialect::Rows { columns: &columns, as_arrays: false, before: &[] });
+    statement.sql(&start).sql("FROM ").sql(&table(doctype)).sql(" AS d");
+    end
+}
+
+/// The keys of a row's object, and what they show.
+pub(super) fn columns<'k>(conn: &Conn, doctype: &DocType, fields: &[(&'k str, &str)], zone: Tz) -> Vec<(&'k str, String)> {
+    fields
         .iter()
         .filter_map(|(key, fieldname)| {
             let (field, kind) = doctype.column(fieldname)?;
             Some((*key, dialect::shown(conn, kind, &expression(conn, doctype, &field.fieldname), zone)))
         })
-        .collect();
-    let (start, end) = dialect::rows_as_json(conn, dialect::Rows { columns: &columns, as_arrays: false, before: &[] });
-    statement.sql(&start).sql("FROM ").sql(&table(doctype)).sql(" AS d");
-    end
+        .collect()
 }

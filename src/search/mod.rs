@@ -1,0 +1,207 @@
+//! Full-text search over the documents that a caller may read (`docs/semantics.md`, "Search").
+//!
+//! The database finds candidates: documents that have the words and for which the caller's rights
+//! hold, by one statement per doctype. What they say is read from their own tables and ranked here
+//! (`rank.rs`), alike on both databases. Nothing of a rank or a number in the answer depends on
+//! documents that the caller may not read.
+//!
+//! What is found by which words is kept by `resource::searched`; this room only asks, and carries
+//! the work of the background on (`index.rs`).
+
+pub mod index;
+mod rank;
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::auth::Caller;
+use crate::cx::Cx;
+use crate::doctype::words::{searched_fields, searched_text, words};
+use crate::doctype::{DocType, Filter};
+use crate::error::{AppError, Denied};
+use crate::resource;
+use crate::store::StoreError;
+use crate::store::documents::{self, Begin, Search};
+use crate::store::search::{self as store, Wanted};
+
+/// Documents that are ranked; of more, the newest.
+const RANKED: usize = 1_000;
+/// Letters of a text that is searched for.
+const MAX_TEXT: usize = 200;
+/// Words of it.
+const MAX_WORDS: usize = 16;
+/// Letters from which on the last word counts as the beginning of one.
+const MIN_BEGINNING: usize = 2;
+/// Results of an answer that names no number, and at most.
+const DEFAULT_LIMIT: usize = 20;
+const MAX_LIMIT: usize = 100;
+
+/// What someone searches for.
+#[derive(Clone, Debug, Default)]
+pub struct SearchParams {
+    pub text: String,
+    /// Only documents of this doctype.
+    pub doctype: Option<String>,
+    /// The best of them that are left out.
+    pub start: usize,
+    /// 0: the default.
+    pub limit: usize,
+}
+
+/// What was found, best first.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    pub hits: Vec<Hit>,
+    /// Whether there are more than 1,000 matches, so that only the newest were ranked.
+    pub truncated: bool,
+}
+
+/// A document that was found.
+#[derive(Clone, Debug)]
+pub struct Hit {
+    pub doctype: Arc<DocType>,
+    /// A number where names are.
+    pub name: Value,
+    pub title: String,
+    /// The searched fields that say something, by their labels.
+    pub texts: Vec<(String, String)>,
+    /// The text around the first words that were found, as HTML with `<mark>` around them.
+    pub excerpt: String,
+    /// The higher, the better.
+    pub rank: f64,
+    newness: i64,
+}
+
+/// Searches what the caller may read.
+///
+/// # Errors
+/// [`AppError::InvalidData`] for a text that is too long; what refuses a doctype that was named, and guests.
+pub fn search(cx: &mut Cx, caller: &Caller, params: &SearchParams) -> Result<Found, AppError> {
+    if caller.is_guest() {
+        return Err(AppError::NotPermitted(Denied::Method("search".into())));
+    }
+    let wanted = read_wanted(&params.text)?;
+    let named = match &params.doctype {
+        Some(doctype) => Some(resource::readable(cx, caller, doctype)?),
+        None => None,
+    };
+    if wanted == Wanted::default() {
+        return Ok(Found::default());
+    }
+    let limit = i64::try_from(RANKED + 1).unwrap_or(i64::MAX);
+    let (total, matched) = store::list_matched_doctypes(cx.conn, &wanted, named.as_ref().map(|(doctype, _)| doctype.name.as_str()), limit)?;
+    let begin = if total < limit { Begin::AllMatches } else { Begin::NewestMatches };
+    let doctypes = match (named, begin) {
+        (Some(named), _) => vec![named],
+        // Of so many documents, those that the caller may read may be of any doctype.
+        (None, Begin::NewestMatches) => {
+            let every = store::list_doctypes(cx.conn)?;
+            readable(cx, caller, every)?
+        }
+        (None, Begin::AllMatches | Begin::Visible) => readable(cx, caller, matched)?,
+    };
+    let mut hits = Vec::new();
+    for (doctype, rights) in doctypes {
+        hits.extend(search_doctype(cx, &doctype, &rights, &wanted, begin)?);
+    }
+    let truncated = hits.len() > RANKED;
+    if truncated {
+        hits.sort_by_key(|hit| std::cmp::Reverse(hit.newness));
+        hits.truncate(RANKED);
+    }
+    hits.sort_by(|one, other| other.rank.total_cmp(&one.rank).then(other.newness.cmp(&one.newness)));
+    let shown = if params.limit == 0 { DEFAULT_LIMIT } else { params.limit.min(MAX_LIMIT) };
+    let mut hits: Vec<Hit> = hits.into_iter().skip(params.start).take(shown).collect();
+    for hit in &mut hits {
+        hit.excerpt = rank::excerpt(&hit.title, &hit.texts, &wanted);
+    }
+    Ok(Found { hits, truncated })
+}
+
+/// The words of a text; the last one, unless something follows it, is the beginning of one.
+fn read_wanted(text: &str) -> Result<Wanted, AppError> {
+    if text.contains('\0') {
+        return Err(AppError::InvalidData("the text to search for must not contain NUL".into()));
+    }
+    if text.chars().count() > MAX_TEXT {
+        return Err(AppError::InvalidData(format!("the text to search for is longer than {MAX_TEXT} letters")));
+    }
+    let mut wanted = Wanted::default();
+    for word in words(text) {
+        if word.end == text.len() && word.folded.chars().count() >= MIN_BEGINNING {
+            wanted.beginning = Some(word.folded);
+        } else if !wanted.words.contains(&word.folded) {
+            wanted.words.push(word.folded);
+        }
+    }
+    if wanted.words.len() > MAX_WORDS {
+        return Err(AppError::InvalidData(format!("more than {MAX_WORDS} words are too many to search for")));
+    }
+    Ok(wanted)
+}
+
+/// Those of the doctypes that the caller reaches; the others are left out, as if nothing of them were there.
+fn readable(cx: &mut Cx, caller: &Caller, names: Vec<String>) -> Result<Vec<(Arc<DocType>, Filter)>, AppError> {
+    let mut found = Vec::with_capacity(names.len());
+    for name in names {
+        match resource::readable(cx, caller, &name) {
+            Ok(readable) => found.push(readable),
+            Err(AppError::NotFound { .. } | AppError::InsufficientScope { .. } | AppError::NotPermitted(_)) => {}
+            Err(other) => return Err(other),
+        }
+    }
+    Ok(found)
+}
+
+/// The documents of one doctype that have the words, at most one more than are ranked.
+fn search_doctype(cx: &mut Cx, doctype: &Arc<DocType>, rights: &Filter, wanted: &Wanted, begin: Begin) -> Result<Vec<Hit>, AppError> {
+    let fields = searched_fields(doctype);
+    if fields.is_empty() || rights.is_never() {
+        return Ok(Vec::new());
+    }
+    let shown: Vec<(&str, &str)> = std::iter::once("name")
+        .chain(fields.iter().map(|field| field.fieldname.as_str()))
+        .map(|fieldname| (fieldname, fieldname))
+        .collect();
+    let limit = i64::try_from(RANKED + 1).unwrap_or(i64::MAX);
+    let zone = cx.env.config.site.time_zone;
+    let search = Search { doctype, wanted, rights, fields: &shown, limit, zone };
+    let mut rows = None;
+    // A million documents may have the words, of which the caller may read five: then it is faster to look at the five.
+    if begin == Begin::NewestMatches && documents::leaves_few(rights) {
+        let visible = documents::search_documents(cx.conn, &search, Begin::Visible)?;
+        rows = Some(visible).filter(|visible| visible.len() <= RANKED);
+    }
+    let rows = match rows {
+        Some(rows) => rows,
+        None => documents::search_documents(cx.conn, &search, begin)?,
+    };
+    let mut hits = Vec::new();
+    for row in rows {
+        let document: Map<String, Value> = serde_json::from_str(&row).map_err(StoreError::corrupt)?;
+        hits.extend(hit(doctype, document, wanted));
+    }
+    Ok(hits)
+}
+
+/// A document as a hit, if what it says now has the words: those that are kept may be older.
+fn hit(doctype: &Arc<DocType>, document: Map<String, Value>, wanted: &Wanted) -> Option<Hit> {
+    let name = document.get("name")?.clone();
+    let name_text = name.as_str().map_or_else(|| name.to_string(), str::to_owned);
+    let mut title = name_text.clone();
+    let mut texts = Vec::new();
+    for field in searched_fields(doctype) {
+        let text = searched_text(field, document.get(&field.fieldname));
+        if text.is_empty() {
+            continue;
+        }
+        if doctype.title_field.as_deref() == Some(field.fieldname.as_str()) {
+            title.clone_from(&text);
+        }
+        texts.push((field.label.clone(), text));
+    }
+    let rank = rank::rank(&name_text, &title, &texts, wanted)?;
+    let newness = document.get("~id").and_then(Value::as_i64).unwrap_or_default();
+    Some(Hit { doctype: Arc::clone(doctype), name, title, texts, excerpt: String::new(), rank, newness })
+}
