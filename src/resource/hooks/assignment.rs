@@ -54,7 +54,7 @@ impl DocumentHooks for AssignmentRule {
         }
         // An update that leaves the users as they are may come without them.
         match values.rows("users") {
-            Some(rows) if rows.is_empty() => Err(AppError::Validation("An assignment rule needs users".into())),
+            Some([]) => Err(AppError::Validation("An assignment rule needs users".into())),
             None if change.before.is_none() => Err(AppError::Validation("An assignment rule needs users".into())),
             Some(_) | None => Ok(()),
         }
