@@ -353,6 +353,17 @@ pub static DESCRIBED: &[Described] = &[
         &[],
         Message(|| json!({ "type": "object", "required": ["frappe", "ostiary"] })),
     ),
+    row(
+        "frappe.utils.global_search.search",
+        "Search the texts of documents",
+        &[
+            may("text", Json, "What is looked for."),
+            may("doctype", Json, "The doctype that is searched; all of them if it is left out."),
+            may("start", Number, "Results to leave out; default 0."),
+            may("limit", Number, "Results at most; default 20."),
+        ],
+        Message(|| json!({ "type": "array", "items": { "type": "object", "required": ["doctype", "name", "content"] } })),
+    ),
     row("helpdesk.api.auth.get_user", "Who is calling, for a helpdesk", &[], Message(|| object(&["user_id", "user_name", "time_zone"]))),
     row(
         "helpdesk.api.knowledge_base.get_article",
