@@ -237,7 +237,7 @@ pub static DESCRIBED: &[Described] = &[
         "Documents to choose from, by part of their name or title",
         &[
             DOCTYPE,
-            may("txt", Text, "What is looked for."),
+            may("txt", Json, "What is looked for."),
             FILTERS,
             may("searchfield", Json, "The field that is looked at besides."),
             may("page_length", Number, "How many at most; default 10."),
