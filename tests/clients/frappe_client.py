@@ -117,7 +117,7 @@ def documents(client):
         # It leaves names as they are where others escape them.
         assert client.get_list("Contact", fields=["name", "first_name"], filters={"first_name": "Shopping"}) == [{"name": renamed, "first_name": "Shopping"}]
         assert client.get_value("Contact", "first_name", {"name": contact["name"]}) in ({}, None)
-        with refused(library.FrappeException):
+        with refused(REFUSED):
             client.rename_doc("ToDo", milk["name"], "Milk")  # its doctype does not let itself be renamed
     with step("attaches a file"):
         content = base64.b64encode(bytes(range(256))).decode()

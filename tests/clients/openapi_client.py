@@ -105,7 +105,7 @@ def fuzz(is_known):
         assert run.returncode == 0, f"{run.stdout}\n{run.stderr}"
     report, seen = json.loads(Path("report.json").read_text()), json.loads(Path("seen.json").read_text())
     with step(f"it called all of {len(operations(document))} operations, {report['test_cases']['generated']} times"):
-        assert report["complete"] and report["phases"]["coverage"]["status"] == report["phases"]["stateful"]["status"] == "success", report
+        assert report["complete"] and report["phases"]["coverage"]["status"] == report["phases"]["fuzzing"]["status"] == "success", report
         assert set(seen) == set(operations(document)), set(operations(document)).symmetric_difference(seen)
         assert not any(int(status) >= 500 and status != "503" for statuses in seen.values() for status in statuses), seen
     succeeded = {label for label, statuses in seen.items() if any(status[0] in "23" for status in statuses)}
@@ -114,7 +114,7 @@ def fuzz(is_known):
             # What takes the name of a document or a secret that nobody knows has not.
             missing = set(operations(document)) - succeeded
             print("never with success:", *sorted(missing), sep="\n  ")
-            assert len(missing) < len(seen) / 3, missing
+            assert len(missing) < len(seen) / 2, missing
     else:
         with step("nobody in particular got only what anybody may have"):
             open_to_all = {label for label, operation in operations(document).items() if {} in operation["security"]}

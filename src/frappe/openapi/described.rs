@@ -97,7 +97,7 @@ pub static DESCRIBED: &[Described] = &[
         "frappe.client.attach_file",
         "Keep a file whose content comes as a parameter",
         &[
-            needs("filename", Text, "Its name."),
+            needs("filename", Json, "Its name."),
             needs("filedata", Text, "Its content: text, or base64."),
             may("decode_base64", Flag, "Whether the content is base64."),
             PRIVATE,
@@ -139,6 +139,7 @@ pub static DESCRIBED: &[Described] = &[
             DOCTYPE,
             may("fields", Fields, "Names of fields; default `[\"name\"]`."),
             FILTERS,
+            may("or_filters", Filters, "Conditions of which one holds besides."),
             may("order_by", Text, "A field, and `asc` or `desc`."),
             may("limit_start", Number, "Rows to leave out; default 0."),
             may("limit_page_length", Number, "Rows at most; default 20, 0 for all."),
@@ -236,9 +237,9 @@ pub static DESCRIBED: &[Described] = &[
         "Documents to choose from, by part of their name or title",
         &[
             DOCTYPE,
-            may("txt", Text, "What is looked for."),
+            may("txt", Json, "What is looked for."),
             FILTERS,
-            may("searchfield", Text, "The field that is looked at besides."),
+            may("searchfield", Json, "The field that is looked at besides."),
             may("page_length", Number, "How many at most; default 10."),
         ],
         Message(|| {
@@ -351,6 +352,24 @@ pub static DESCRIBED: &[Described] = &[
         "What runs here, and which version",
         &[],
         Message(|| json!({ "type": "object", "required": ["frappe", "ostiary"] })),
+    ),
+    row(
+        "frappe.utils.global_search.search",
+        "Search the texts of documents",
+        &[
+            may("text", Json, "What is looked for."),
+            may("doctype", Json, "The doctype that is searched; all of them if it is left out."),
+            may("start", Number, "Results to leave out; default 0."),
+            may("limit", Number, "Results at most; default 20."),
+        ],
+        Message(|| json!({ "type": "array", "items": { "type": "object", "required": ["doctype", "name", "content"] } })),
+    ),
+    row("helpdesk.api.auth.get_user", "Who is calling, for a helpdesk", &[], Message(|| object(&["user_id", "user_name", "time_zone"]))),
+    row(
+        "helpdesk.api.knowledge_base.get_article",
+        "An article of the knowledge base; a published one for everybody",
+        &[needs("name", Text, "Its name.")],
+        Message(|| json!({ "type": "object", "required": ["name", "title", "author", "feedback"] })),
     ),
     row(
         "login",

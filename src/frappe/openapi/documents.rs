@@ -192,21 +192,32 @@ impl Part<'_> {
             Shape::One | Shape::OAuth => ("limit_start", "limit_page_length", "all"),
             Shape::Two => ("start", "limit", "none"),
         };
-        let parameters = json!([
+        let conditions = schema(&format!("{word}.filters"));
+        let mut parameters = vec![
             in_json("fields", "Names of fields; default `[\"name\"]`.", &names),
-            in_json("filters", "Conditions that all hold.", &schema(&format!("{word}.filters"))),
+            in_json("filters", "Conditions that all hold.", &conditions),
+            in_json("or_filters", "Conditions of which one holds besides.", &conditions),
             plain("order_by", "A field, and `asc` or `desc`.", &order),
             plain(start, "Rows to leave out; default 0.", &number),
             plain(limit, &format!("Rows at most; default 20, 0 for {none}."), &number),
-        ]);
+        ];
+        if shape == Shape::Two {
+            let text = json!({ "type": "string" });
+            parameters.push(plain(
+                "cursor",
+                "Empty for the first page, then `next_cursor` of the answer before; instead of `start`.",
+                &text,
+            ));
+        }
         let rows = json!({ "type": "array", "items": schema(&format!("{word}.row")) });
         let mut body = wrapped("data", &rows);
         if shape == Shape::Two {
             body["properties"]["has_next_page"] = json!({ "type": "boolean" });
+            body["properties"]["next_cursor"] = json!({ "type": "string" });
         }
         let own = self.with_links(shape, answer("Rows with the fields that were asked for.", &body), "$response.body#/data/0/name");
         let mut operation = self.begin(&id(shape, "list"), "List documents", Action::Read, with_refusals([("200", own)], shape, &REFUSALS));
-        operation["parameters"] = parameters;
+        operation["parameters"] = parameters.into();
         operation
     }
 

@@ -123,7 +123,7 @@ fn in_body(what: What) -> Value {
         What::Flag => schema("Flag"),
         What::OneOf(words) => json!({ "type": "string", "enum": words }),
         What::Filters => json!({ "anyOf": [schema("Filters"), { "enum": [null, ""] }] }),
-        What::Fields => json!({ "anyOf": [{ "type": "array", "items": { "type": "string" } }, { "type": "string" }] }),
+        What::Fields => json!({ "anyOf": [{ "type": "array", "items": { "type": "string" } }, { "type": ["string", "null"] }] }),
         What::Document => json!({ "type": "object", "required": ["doctype"], "properties": { "doctype": schema("Doctype") } }),
         What::Objects => json!({ "type": "array", "items": { "type": "object" } }),
         What::Documents => json!({ "type": "array", "items": in_body(What::Document) }),

@@ -27,6 +27,9 @@ use crate::http::respond;
 use crate::resource;
 use shapes::Shape;
 
+/// Doctypes in one document: some megabytes of it. A site may have a thousand, and anybody who has an account may ask.
+const MOST: usize = 150;
+
 /// Answers `GET /api/openapi.json`.
 ///
 /// # Errors
@@ -45,11 +48,15 @@ pub async fn handle(call: Call<'_>) -> Result<Reply, AppError> {
 /// The document for one caller; `only` names the doctypes that are wanted, where not all are.
 ///
 /// # Errors
-/// [`AppError::NotFound`] for a doctype that does not exist or that the caller does not reach.
+/// [`AppError::NotFound`] for a doctype that does not exist or that the caller does not reach; [`AppError::InvalidData`]
+/// where too many are wanted.
 pub fn document(env: &Env, caller: &Caller, only: Option<&str>) -> Result<Value, AppError> {
     let mut outlines = resource::outlines(env, caller);
     if let Some(only) = only {
         let wanted: Vec<&str> = only.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+        if wanted.len() > MOST {
+            return Err(AppError::InvalidData(format!("doctypes names {}; at most {MOST} are described at once", wanted.len())));
+        }
         let reached = |name: &str| outlines.iter().any(|outline| outline.doctype.name == name);
         if let Some(unknown) = wanted.iter().find(|name| !reached(name)) {
             return Err(AppError::not_found("DocType", crate::doctype::filter::shorten(unknown)));
@@ -65,16 +72,19 @@ pub fn document(env: &Env, caller: &Caller, only: Option<&str>) -> Result<Value,
     let names: Vec<&str> = outlines.iter().map(|outline| outline.doctype.name.as_str()).collect();
     schemas
         .insert("Doctype".into(), if names.is_empty() { json!({ "type": "string" }) } else { json!({ "type": "string", "enum": names }) });
-    for outline in &outlines {
+    for outline in outlines.iter().take(MOST) {
         documents::add(env, caller, outline, &mut paths, &mut schemas);
     }
     let issuer = env.public_url.as_str();
+    let left_out = outlines.len().saturating_sub(MOST);
+    let more = format!(" {left_out} more doctypes are described where `doctypes` names them; the schema `Doctype` lists all.");
+    let more = if left_out == 0 { "" } else { &more };
     Ok(json!({
         "openapi": "3.1.0",
         "info": {
             "title": env.config.site.name,
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Documents and methods in the dialect of Frappe Framework, as far as you may use them.",
+            "description": format!("Documents and methods in the dialect of Frappe Framework, as far as you may use them.{more}"),
         },
         "servers": [{ "url": issuer }],
         "paths": paths,
@@ -87,7 +97,7 @@ fn own_path() -> Value {
     let only = json!({
         "name": "doctypes",
         "in": "query",
-        "description": "Names of doctypes, separated by commas: only these are described. Default: all that you reach.",
+        "description": format!("Names of doctypes, separated by commas: only these are described. Default: all that you reach, but no more than {MOST}."),
         "schema": { "type": "string" },
     });
     let answer = shapes::answer("This document.", &json!({ "type": "object", "required": ["openapi", "paths"] }));

@@ -146,7 +146,28 @@ pub fn schemas() -> Map<String, Value> {
 }
 
 /// What filters compare with (contract 6.1).
-pub const OPERATORS: [&str; 12] = ["=", "!=", ">", "<", ">=", "<=", "like", "not like", "in", "not in", "is", "between"];
+pub const OPERATORS: [&str; 20] = [
+    "=",
+    "!=",
+    ">",
+    "<",
+    ">=",
+    "<=",
+    "like",
+    "not like",
+    "in",
+    "not in",
+    "is",
+    "between",
+    "timespan",
+    "previous",
+    "next",
+    "ancestors of",
+    "not ancestors of",
+    "descendants of",
+    "not descendants of",
+    "descendants of (inclusive)",
+];
 
 /// The refusals that any operation may share, by shape and status.
 pub fn responses() -> Value {
@@ -166,11 +187,12 @@ pub fn responses() -> Value {
     for (status, description) in CAUSES.into_iter().chain([("503", "The server cannot do this right now, or the query took too long.")]) {
         for shape in Shape::ALL {
             let mut answer = answer(description, &schema(shape.schema()));
+            let page = json!({ "schema": { "type": "string" } });
             match status {
                 // Frappe answers these from its HTTP layer, as a plain page.
-                "405" | "408" | "413" if shape != Shape::OAuth => {
-                    answer["content"] = json!({ "text/html": { "schema": { "type": "string" } } });
-                }
+                "405" | "408" | "413" if shape != Shape::OAuth => answer["content"] = json!({ "text/html": page }),
+                // The same for a body that ends too early.
+                "400" if shape != Shape::OAuth => answer["content"]["text/html"] = page,
                 "429" | "503" => {
                     let seconds =
                         json!({ "schema": { "type": "integer", "minimum": 1 }, "description": "Seconds until it is worth asking again." });
