@@ -353,6 +353,18 @@ pub static DESCRIBED: &[Described] = &[
         Message(|| json!({ "type": "object", "required": ["frappe", "ostiary"] })),
     ),
     row(
+        "helpdesk.api.auth.get_user",
+        "Who you are in the helpdesk",
+        &[],
+        Message(|| json!({ "type": "object", "required": ["user_id", "is_agent", "is_admin", "is_manager", "user_teams"] })),
+    ),
+    row(
+        "helpdesk.api.knowledge_base.get_article",
+        "An article that is published, or that you may read",
+        &[NAME],
+        Message(|| json!({ "type": "object", "required": ["name", "title", "content", "author", "status"] })),
+    ),
+    row(
         "login",
         "Start a session",
         &[needs("usr", Text, "The user's name."), needs("pwd", Text, "The password.")],
