@@ -353,6 +353,17 @@ pub static DESCRIBED: &[Described] = &[
         Message(|| json!({ "type": "object", "required": ["frappe", "ostiary"] })),
     ),
     row(
+        "frappe.utils.global_search.search",
+        "Documents that have words in them, of any doctype you may read",
+        &[
+            may("text", Text, "The words."),
+            may("doctype", What::TextIfAny, "The only doctype to look in."),
+            may("start", Number, "Documents to leave out; default 0."),
+            may("limit", Number, "How many at most."),
+        ],
+        Message(|| json!({ "type": "array", "items": { "type": "object" } })),
+    ),
+    row(
         "helpdesk.api.auth.get_user",
         "Who you are in the helpdesk",
         &[],
