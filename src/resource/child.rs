@@ -99,6 +99,9 @@ fn place_of(cx: &Cx, child: &DocType, row: &Map<String, Value>) -> Result<Place,
         _ => text("parent").to_owned(),
     };
     let (parenttype, parentfield) = (text("parenttype"), text("parentfield"));
+    if parent.is_empty() || parenttype.is_empty() || parentfield.is_empty() {
+        return Err(AppError::Validation("Parenttype, Parent and Parentfield are required to insert a child record".into()));
+    }
     let registry = cx.env.doctypes();
     let parenttype = registry.find(parenttype).ok_or_else(|| AppError::not_found("DocType", shorten(&parenttype.replace('\0', ""))))?;
     let is_table = |field: &&Field| field.is_table() && field.options == child.name;

@@ -12,7 +12,6 @@ const MAX_CURSOR: usize = 100_000;
 
 /// What a list asks for, as the request wrote it: JSON values, or texts that hold JSON.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::struct_excessive_bools, reason = "Frappe's switches of a list")]
 pub struct ListParams {
     /// Names of fields, aggregates; default `["name"]`.
     pub fields: Option<Value>,

@@ -130,7 +130,7 @@ async fn a_description_holds_a_limited_number_of_doctypes(backend: Backend) {
     let program = launch.start().await;
     let (key, secret) = program.existing_user("Administrator", ADMIN_PASSWORD).generate_keys().await;
     let ask = async |doctypes: Option<&str>| {
-        let asked = program.anonymous().get("/api/openapi.json").header("Authorization", &format!("token {key}:{secret}"));
+        let asked = program.anonymous().get("/api/openapi.json").header("Authorization", format!("token {key}:{secret}"));
         match doctypes {
             Some(doctypes) => asked.query(&[("doctypes", doctypes)]).send().await,
             None => asked.send().await,

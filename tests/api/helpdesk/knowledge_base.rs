@@ -34,7 +34,7 @@ async fn a_published_article_is_read_by_guests_and_a_draft_by_agents_alone(app: 
 
     // The same through /api/resource, where guests read nothing.
     guest.get(ARTICLE).send().await.expect_status(403);
-    assert_eq!(names(&customer, ARTICLE).await, [published.clone()]);
+    assert_eq!(names(&customer, ARTICLE).await, std::slice::from_ref(&published));
     customer.get(&path(ARTICLE, &draft)).send().await.expect_status(403);
     customer.put(&path(ARTICLE, &published)).json(&json!({ "title": "Mine" })).send().await.expect_status(403);
     assert_eq!(names(&agent, ARTICLE).await.len(), 2);

@@ -20,9 +20,8 @@ const RULE: &str = "/api/resource/Assignment%20Rule";
 const SETTINGS: &str = "/api/resource/HD%20Settings/HD%20Settings";
 
 /// Makes a document and returns it.
-#[track_caller]
-fn create<'a>(caller: &'a Caller, collection: &'a str, fields: Value) -> impl Future<Output = Value> + 'a {
-    async move { caller.post(collection).json(&fields).send().await.expect_status(200).data() }
+async fn create(caller: &Caller, collection: &str, fields: Value) -> Value {
+    caller.post(collection).json(&fields).send().await.expect_status(200).data()
 }
 
 /// Makes a ticket and returns its name.

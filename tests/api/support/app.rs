@@ -75,7 +75,7 @@ impl Setup {
             .name("test-app".into())
             .spawn(move || {
                 actix_web::rt::System::new().block_on(async move {
-                    let parts = Parts { clock: Clock::Shifted(offset), hooks, ..Parts::default() };
+                    let parts = Parts { clock: Clock::Shifted(offset), hooks };
                     let application = match Application::build(config, parts).await {
                         Ok(application) => application,
                         Err(error) => return drop(report.send(Err(error.to_string()))),

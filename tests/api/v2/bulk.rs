@@ -63,9 +63,10 @@ async fn a_list_that_is_none_is_refused(app: TestApp) {
     let caller = amina(&app).await;
     let refused = error(&bulk(&caller, "update", &json!({})).send().await, 417, "DataError");
     assert_eq!(refused["message"], "parameter docs is required");
-    for body in [json!({ "docs": "x" }), json!({ "docs": {} }), json!({ "names": 1 }), json!({ "docs": [[]] })] {
+    for body in [json!({ "docs": "x" }), json!({ "docs": {} }), json!({ "docs": [[]] })] {
         error(&bulk(&caller, "update", &body).send().await, 417, "FrappeTypeError");
     }
+    error(&bulk(&caller, "delete", &json!({ "names": 1 })).send().await, 417, "FrappeTypeError");
     error(&bulk(&caller, "update", &json!({ "docs": [{ "status": "Open" }] })).send().await, 417, "DataError");
     error(&bulk(&caller, "update", &json!({ "docs": "[{" })).send().await, 417, "DataError");
     // A name alone says nothing about what is to change.

@@ -321,7 +321,7 @@ async fn rows_are_inserted_changed_and_deleted_through_their_parent(app: TestApp
     let mut elsewhere = row.clone();
     elsewhere["parentfield"] = json!("first_name");
     let refused = post(&administrator, "insert", &json!({ "doc": elsewhere })).send().await;
-    assert_refused(&refused, 417, "ValidationError", "User has no table first_name");
+    assert_refused(&refused, 417, "ValidationError", "User has no table first_name of Has Role");
 }
 
 async fn verbs_are_those_of_the_contract(app: TestApp) {
