@@ -57,6 +57,23 @@ fn explain(app: &TestApp, table: &str, rest: &str) -> String {
     lines.expect("a plan").join("\n")
 }
 
+/// The names of a table's indexes.
+fn indexes(app: &TestApp, table: &str) -> Vec<String> {
+    let lines = app.db().lookup_blocking(|conn, _| {
+        let lines: Vec<Line> = match conn {
+            Conn::Sqlite(sqlite) => sql_query("SELECT name AS detail FROM sqlite_master WHERE type = 'index' AND tbl_name = ?")
+                .bind::<Text, _>(table)
+                .load(sqlite),
+            Conn::Postgres(postgres) => {
+                sql_query("SELECT indexname::text AS detail FROM pg_indexes WHERE tablename = $1").bind::<Text, _>(table).load(postgres)
+            }
+        }
+        .map_err(StoreError::from)?;
+        Ok(lines)
+    });
+    lines.expect("a list").into_iter().map(|line| line.detail).collect()
+}
+
 #[track_caller]
 fn is_one_range(plan: &str, index: &str) {
     assert!(plan.contains(index) && !plan.contains("TEMP B-TREE") && !plan.contains("Sort"), "{plan}");
@@ -82,8 +99,7 @@ async fn the_newest_documents_of_one_value_are_one_range_of_an_index(app: TestAp
 
 async fn indexes_come_and_go_with_their_fields(app: TestApp) {
     let administrator = app.administrator().await;
-    let has =
-        |name: &str| plan(&app, "tabLodge Guest", name.split('.').next().expect("a field")).contains(&format!("tabLodge Guest.{name}"));
+    let has = |name: &str| indexes(&app, "tabLodge Guest").contains(&format!("tabLodge Guest.{name}"));
     define(&administrator, &definition("Lodge Guest", fields(false))).await.expect_status(200);
     for (round, indexed) in [(0, false), (1, true), (2, false), (3, true)] {
         redefine(&administrator, &definition("Lodge Guest", fields(indexed))).await.expect_status(200);
