@@ -75,7 +75,7 @@ async fn a_wrong_verb_is_403_on_a_method_and_405_on_a_collection(app: TestApp) {
 
 async fn paths_that_lead_nowhere_are_404_in_the_shape_the_caller_reads(app: TestApp) {
     let anonymous = app.anonymous();
-    for path in ["/api/nosuch", "/api//method/ping", "/api/search", "/api/v3/method/ping", "/api/resource/"] {
+    for path in ["/api/nosuch", "/api//method/ping", "/api/searching", "/api/v3/method/ping", "/api/resource/"] {
         let reply = anonymous.get(path).send().await.expect_status(404);
         assert_eq!(reply.json(), json!({ "exc_type": "DoesNotExistError" }), "{path}");
     }
