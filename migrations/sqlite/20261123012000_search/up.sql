@@ -1,6 +1,6 @@
 -- Every document that a search finds. A document that changes gets a new id, so the highest ids are the newest.
 CREATE TABLE search_documents (
-    id INTEGER PRIMARY KEY,
+    id INTEGER NOT NULL PRIMARY KEY,
     doctype TEXT NOT NULL,
     name TEXT NOT NULL,
     UNIQUE (doctype, name)
