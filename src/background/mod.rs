@@ -1,7 +1,7 @@
 //! Work that no request waits for: purging what expired, in small batches; forgetting idle limits;
 //! rotating signing keys by age, and reading again what is kept in memory after it changed.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crate::config::OAuthConfig;
@@ -81,41 +81,59 @@ fn keep_current(db: &Db, env: &Env, shared: Shared, seen: &mut u64, reload: fn(&
     }
 }
 
-/// Starts the background thread; it ends when the environment is gone.
+/// How often a thread looks whether there is something to do.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Starts the background threads; they end when the environment is gone. What other processes changed is read again by a
+/// thread of its own, so that it is known within a second, however long the rest takes.
 pub fn start(db: &Db, env: &Arc<Env>, work: Work) {
     let (db, env) = (db.clone(), Arc::downgrade(env));
-    let run = move || {
-        let (mut waited, mut last_look) = (Duration::ZERO, Duration::ZERO);
-        let mut indexing = true;
-        let (mut keys, mut doctypes) = (db.generation(Shared::SigningKeys), db.generation(Shared::Doctypes));
-        while let Some(env) = env.upgrade() {
-            keep_current(&db, &env, Shared::SigningKeys, &mut keys, work.reload_keys);
-            keep_current(&db, &env, Shared::Doctypes, &mut doctypes, work.reload_doctypes);
-            if indexing || last_look >= LOOK_FOR_DOCUMENTS {
-                last_look = Duration::ZERO;
-                indexing = (work.index_documents)(&db, &env).unwrap_or_else(|error| {
-                    tracing::warn!(cause = %error, "documents not indexed for search");
-                    false
-                });
-            }
-            if waited >= ROUND {
-                waited = Duration::ZERO;
-                env.limits.shrink();
-                if let Err(error) = (work.rotate_due)(&db, &env) {
-                    tracing::warn!(cause = %error, "signing keys not rotated");
-                }
-                purge_all(&db, &env);
-                // One shelf a round, another one each minute: all of them within five hours.
-                sweep_files(&db, &env, shelf_of(env.clock.now()));
-            }
-            drop(env);
-            std::thread::sleep(Duration::from_millis(250));
-            waited += Duration::from_millis(250);
-            last_look += Duration::from_millis(250);
+    let (same_db, same_env) = (db.clone(), env.clone());
+    spawn("background reload", move || follow_changes(&db, &env, work));
+    spawn("background", move || do_rounds(&same_db, &same_env, work));
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) {
+    if let Err(error) = std::thread::Builder::new().name(name.into()).spawn(run) {
+        tracing::error!(cause = %error, "{name} does not run");
+    }
+}
+
+fn follow_changes(db: &Db, env: &Weak<Env>, work: Work) {
+    let (mut keys, mut doctypes) = (db.generation(Shared::SigningKeys), db.generation(Shared::Doctypes));
+    while let Some(env) = env.upgrade() {
+        keep_current(db, &env, Shared::SigningKeys, &mut keys, work.reload_keys);
+        keep_current(db, &env, Shared::Doctypes, &mut doctypes, work.reload_doctypes);
+        drop(env);
+        std::thread::sleep(LOOK);
+    }
+}
+
+fn do_rounds(db: &Db, env: &Weak<Env>, work: Work) {
+    let (mut waited, mut last_look) = (Duration::ZERO, Duration::ZERO);
+    let mut indexing = true;
+    while let Some(env) = env.upgrade() {
+        if indexing || last_look >= LOOK_FOR_DOCUMENTS {
+            last_look = Duration::ZERO;
+            indexing = (work.index_documents)(db, &env).unwrap_or_else(|error| {
+                tracing::warn!(cause = %error, "documents not indexed for search");
+                false
+            });
         }
-    };
-    if let Err(error) = std::thread::Builder::new().name("background".into()).spawn(run) {
-        tracing::error!(cause = %error, "background work does not run");
+        if waited >= ROUND {
+            waited = Duration::ZERO;
+            env.limits.shrink();
+            if let Err(error) = (work.rotate_due)(db, &env) {
+                tracing::warn!(cause = %error, "signing keys not rotated");
+            }
+            purge_all(db, &env);
+            // One shelf a round, another one each minute: all of them within five hours.
+            sweep_files(db, &env, shelf_of(env.clock.now()));
+        }
+        drop(env);
+        std::thread::sleep(LOOK);
+        waited += LOOK;
+        last_look += LOOK;
     }
 }
 
