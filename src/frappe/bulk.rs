@@ -9,7 +9,9 @@ use super::arguments::{take_name, wrong};
 use super::call::{Call, Reply};
 use super::documents::{self, Document};
 use super::exceptions::Exception;
+use crate::auth::Caller;
 use crate::error::AppError;
+use crate::http::State;
 use crate::resource::{self, Action};
 
 /// Most documents of one request.
@@ -28,7 +30,7 @@ pub async fn update(call: Call<'_>, doctype: String) -> Result<Reply, AppError> 
     }
     require_at_most(items.len())?;
     let (state, caller) = (call.state, call.identity.caller);
-    resource::permit(&state.env, &caller, &doctype, None, Action::Write)?;
+    require_open(state, &caller, &doctype, Action::Write).await?;
     let change = async |name: String, body: Document| documents::update(state, &caller, doctype.clone(), name, body).await.map(drop);
     each("updated", items, change).await
 }
@@ -41,8 +43,14 @@ pub async fn delete(call: Call<'_>, doctype: String) -> Result<Reply, AppError> 
     let items = call.params.list(if call.params.values.contains_key("names") { "names" } else { "docs" })?;
     require_at_most(items.len())?;
     let (state, caller) = (call.state, call.identity.caller);
-    resource::permit(&state.env, &caller, &doctype, None, Action::Delete)?;
+    require_open(state, &caller, &doctype, Action::Delete).await?;
     each("deleted", items, async |name: String, _| documents::delete(state, &caller, doctype.clone(), name).await).await
+}
+
+/// An empty list is refused too to whoever may do this with no document.
+async fn require_open(state: &State, caller: &Caller, doctype: &str, action: Action) -> Result<(), AppError> {
+    let (caller, doctype) = (caller.clone(), doctype.to_owned());
+    state.lookup(move |cx| resource::require_open(cx, &caller, &doctype, action)).await
 }
 
 /// Refuses more documents than one request may change one by one.

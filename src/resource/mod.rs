@@ -60,6 +60,14 @@ pub use single::single_value;
 pub use suggest::{Suggestion, Typed, suggest};
 pub use write::{create, create_many, create_named, delete, update};
 
+/// Refuses whoever may do this with no document of a doctype, shares considered.
+///
+/// # Errors
+/// As [`permit`].
+pub fn require_open(cx: &mut Cx, caller: &Caller, doctype: &str, action: Action) -> Result<(), AppError> {
+    permissions::enter(cx, caller, doctype, None, action).map(drop)
+}
+
 /// Makes or changes the table of every doctype whose definition is not the one it was last made from.
 ///
 /// # Errors

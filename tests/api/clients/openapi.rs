@@ -125,6 +125,7 @@ async fn a_description_holds_a_limited_number_of_doctypes(backend: Backend) {
         std::fs::write(definitions.join(format!("many_{number}.json")), definition.to_string()).expect("a file");
     }
     let launch = Launch::new(database.url(), directory.path());
+    launch.command(&["migrate"], "").expect_success();
     let imported = launch.command(&["doctype", "import", definitions.to_str().expect("a UTF-8 path")], "");
     assert_eq!(imported.code, Some(0), "{}", imported.errors);
     let program = launch.start().await;
