@@ -69,9 +69,6 @@ fn doctype(params: &Params) -> Option<String> {
 
 /// A whole number from 0 on; what was not sent is 0.
 fn number(params: &Params, name: &str) -> Result<usize, AppError> {
-    let text = params.text(name).unwrap_or_default();
-    match text.trim() {
-        "" => Ok(0),
-        text => text.parse().map_err(|_| AppError::InvalidData(format!("{name} must be a whole number from 0 on"))),
-    }
+    let number = params.number(name)?.unwrap_or_default();
+    Ok(usize::try_from(number).unwrap_or(usize::MAX))
 }

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::{DOCTYPE, define, definition, document, path, permissions, read, redefine};
 use crate::both_databases;
-use crate::support::{ADMIN_PASSWORD, Setup, TestApp};
+use crate::support::process::Launch;
+use crate::support::{ADMIN_PASSWORD, Backend, Database, TemporaryDirectory, TestApp};
 
 both_databases!(
     a_system_manager_makes_reads_changes_and_deletes_a_doctype,
@@ -221,9 +222,12 @@ async fn what_came_with_the_server_is_not_deleted_and_what_it_relies_on_not_chan
     administrator.delete(&format!("{DOCTYPE}/Lodge%20Booking")).send().await.expect_status(202);
 }
 
-async fn another_server_on_the_same_database_hears_of_it(setup: Setup) {
-    let (app, other) = (setup.clone().start().await, setup.start().await);
-    let administrator = app.administrator().await;
+async fn another_server_on_the_same_database_hears_of_it(backend: Backend) {
+    // Processes of their own: what one of them did itself it does not hear of.
+    let (database, mine, yours) = (Database::new(backend), TemporaryDirectory::new(), TemporaryDirectory::new());
+    let app = Launch::new(database.url(), mine.path()).start().await;
+    let other = Launch::new(database.url(), yours.path()).start().await;
+    let administrator = app.existing_user("Administrator", ADMIN_PASSWORD).cookie().await;
     let elsewhere = other.existing_user("Administrator", ADMIN_PASSWORD).cookie().await;
     let collection = path("Lodge Booking", "");
     let becomes = async |status: u16| {
