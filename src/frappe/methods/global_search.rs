@@ -11,6 +11,9 @@ use crate::search::{self, Found, Hit, SearchParams};
 /// with ` ||| ` between.
 pub fn search(call: Call<'_>) -> Answer<'_> {
     Box::pin(async move {
+        if !call.params.values.contains_key("text") {
+            return Err(AppError::InvalidData("parameter text is required".into()));
+        }
         let asked = SearchParams {
             text: call.params.text("text").unwrap_or_default(),
             doctype: doctype(&call.params),

@@ -357,7 +357,7 @@ pub static DESCRIBED: &[Described] = &[
         "frappe.utils.global_search.search",
         "Search the texts of documents",
         &[
-            may("text", Json, "What is looked for."),
+            needs("text", Json, "What is looked for."),
             may("doctype", Json, "The doctype that is searched; all of them if it is left out."),
             may("start", Number, "Results to leave out; default 0."),
             may("limit", Number, "Results at most; default 20."),
