@@ -132,7 +132,7 @@ pub fn remove(cx: &mut Cx, caller: &Caller, doctype: &str, name: &str, with: &Wi
 /// With whom a document is shared, for whoever may read it: name, user, rights, owner and creation of each share.
 ///
 /// # Errors
-/// As [`super::read`].
+/// As [`super::read()`].
 pub fn list(cx: &mut Cx, caller: &Caller, doctype: &str, name: &str) -> Result<Vec<Map<String, Value>>, AppError> {
     const FIELDS: [&str; 9] = ["name", "user", "read", "write", "submit", "share", "everyone", "owner", "creation"];
     let (doctype, rights) = permissions::open(cx, caller, doctype, Some(name), Action::Read)?;

@@ -1,5 +1,5 @@
 //! `frappe.client.*` (contract 6.7): documents by method. [`read`] has what asks, [`rights`] what asks about rights,
-//! [`write`] what changes.
+//! [`mod@write`] what changes.
 
 pub mod read;
 pub mod rights;
