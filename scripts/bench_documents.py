@@ -8,6 +8,7 @@ import importlib.machinery
 import importlib.util
 import json
 import os
+import sqlite3
 import statistics
 import time
 import urllib.parse
@@ -72,6 +73,7 @@ class Site:
         self.process = bench.Process(command, os.path.join(self.work, "output.log"), env=self.environment, cwd=self.work)
         self.started = self.process.wait_for(self.address, "/health/ready")
         self.idle = bench.resident_kib(self.process.pid)
+        self.indexed = self.wait_for_search()
         self.api = bench.Api(self.address)
         answer, _ = self.api.call("POST", "/api/method/login", {"usr": "Administrator", "pwd": PASSWORD})
         cookie = next(line.split(";")[0] for line in answer.headers.get_all("Set-Cookie") if line.startswith("sid="))
@@ -79,6 +81,27 @@ class Site:
         self.agent = self.person(AGENT, ["Agent"])
         self.customer = self.person(self.five, [])
         self.last = {}
+
+    def wait_for_search(self):
+        """Until the background has looked at every ticket; returns the seconds."""
+        started = time.monotonic()
+        asked = "SELECT count(*) FROM search_progress WHERE doctype = 'HD Ticket' AND done"
+        while not self.count_of(asked):
+            if self.process.child.poll() is not None:
+                raise RuntimeError("the server ended")
+            time.sleep(0.5)
+        seconds = time.monotonic() - started
+        self.bench.note(f"{self.count:,} tickets looked at for search in {seconds:.0f} s")
+        return seconds
+
+    def count_of(self, sql):
+        if self.postgres:
+            return int(self.postgres.psql(self.database, sql))
+        connection = sqlite3.connect(urllib.parse.unquote(self.database_url.removeprefix("sqlite://")))
+        try:
+            return connection.execute(sql).fetchone()[0]
+        finally:
+            connection.close()
 
     def person(self, name, roles):
         """A user, and the header with which they call."""
@@ -205,7 +228,7 @@ def run(bench, options, binary, work, postgres):
             results[count, row] = {name: statistics.median(each[name] for each in runs) for name in runs[0]}
             bench.note(f"{count:>9,} {row:10} {results[count, row]['p50']:8.2f} ms {results[count, row]['p99']:8.2f} ms")
         scans[count] = site.scan()
-        memory[count] = (site.started, site.idle, bench.resident_kib(site.process.pid), bench.resident_kib(site.process.pid, "VmHWM"))
+        memory[count] = (site.started, site.indexed, site.idle, bench.resident_kib(site.process.pid), bench.resident_kib(site.process.pid, "VmHWM"))
         site.process.stop()
     print(f"{bench.machine()}. {'Postgres' if postgres else 'SQLite'}, {options.doctypes:,} doctypes imported, medians of {options.rounds} rounds of {options.seconds} s.\n")
     heads = [f"p50 ms of {count:,}" for count in sizes] + [f"p99 ms of {sizes[-1]:,}", "factor", "target"]
@@ -225,5 +248,5 @@ def run(bench, options, binary, work, postgres):
         longest = max(seconds for _, _, seconds in ended)
         print(f"\n{SCANS} scans of {count:,} at once: a Bearer call beside them takes {p50:.2f} ms (p50), {p99:.2f} ms (p99; target 20). "
               f"{late} of the scans ended with 503 {', '.join(sorted(filter(None, kinds)))}, the last after {longest:.1f} s.")
-    for count, (started, idle, after, most) in memory.items():
-        print(f"\n{count:,}: ready {started * 1000:.0f} ms after the start. Resident memory {idle / 1024:.1f} MiB at rest, {after / 1024:.1f} MiB after this, {most / 1024:.1f} MiB at most.")
+    for count, (started, indexed, idle, after, most) in memory.items():
+        print(f"\n{count:,}: ready {started * 1000:.0f} ms after the start, words of all tickets known {indexed:.0f} s later. Resident memory {idle / 1024:.1f} MiB at rest, {after / 1024:.1f} MiB after this, {most / 1024:.1f} MiB at most.")
