@@ -25,7 +25,7 @@ pub use builtin::records;
 pub use column::{Column, Term};
 pub use fieldtype::{FieldType, Kind};
 pub use filter::Filter;
-pub use meta::{DocType, FetchFrom, Field, InvalidDefinition, Origin, Permission, Rows, SortKey};
+pub use meta::{DocType, FetchFrom, Field, InvalidDefinition, Origin, Permission, Rows, SortKey, is_standard_field};
 pub use naming::Naming;
 pub use value::{FieldValue, Values};
 
