@@ -13,10 +13,9 @@ use crate::secrets::mint::{self, Kind, has_form};
 use crate::secrets::{SealKey, SecretHash};
 use crate::store;
 
-/// A started session with the id that goes into the cookie; shown once.
+/// A started session: the id that goes into the cookie, shown once.
 #[derive(Clone)]
 pub struct StartedSession {
-    pub session: Session,
     pub sid: String,
 }
 
@@ -71,7 +70,7 @@ pub fn start(cx: &mut Cx, user: &str, ip: Option<&str>, user_agent: Option<&str>
     };
     let user_agent: Option<String> = user_agent.map(|text| text.chars().take(200).collect());
     store::sessions::insert_session(cx.conn, &session, &SecretHash::of(&sid), ip, user_agent.as_deref())?;
-    Ok(StartedSession { session, sid })
+    Ok(StartedSession { sid })
 }
 
 /// Ends one session; others of the user and the apps approved in it go on.

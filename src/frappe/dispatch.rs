@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::Value;
 
 use super::call::{Body, Call, Reply, Verb, Version};
-use super::refusal::{body_error, error_response, resource_of};
+use super::refusal::{after_session, body_error, error_response, resource_of};
 use super::registry::Door;
 use super::target::{Target, is_internal};
 use super::{envelope, files, openapi, resource_v1, resource_v2};
@@ -180,8 +180,7 @@ impl<'a> Incoming<'a> {
         let (mut params, file) = match target {
             Target::Method(method) if method.takes_file && upload::is_multipart(self.request) => {
                 // Before a byte is read of what may be many.
-                // Frappe: 403 for an expired session too, here: 401, because the documents say so.
-                let refused = |error| if identity.session_expired { AppError::SessionExpired } else { error };
+                let refused = |error| after_session(error, identity.session_expired);
                 crate::files::require_uploader(&self.state.env, &identity.caller).map_err(refused)?;
                 upload::read(self.state, self.request, payload).await?
             }
@@ -230,12 +229,8 @@ impl<'a> Incoming<'a> {
 async fn call_method(target: &Target, call: Call<'_>) -> Result<Reply, AppError> {
     let Target::Method(method) = target else { return Err(AppError::NoSuchPath) };
     if !method.guest && call.identity.caller.is_guest() {
-        // Frappe: 403 for an expired session too, here: 401, because the documents say so.
-        return Err(if call.identity.session_expired {
-            AppError::SessionExpired
-        } else {
-            AppError::NotPermitted(Denied::Method(method.path.to_owned()))
-        });
+        let refused = AppError::NotPermitted(Denied::Method(method.path.to_owned()));
+        return Err(after_session(refused, call.identity.session_expired));
     }
     if !method.verbs.contains(&call.verb) {
         if method.door == Door::Frappe {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use serde_json::{Value, json};
 
+use super::controllers;
 use crate::domain::limit::Limit;
-use crate::domain::user::{ADMINISTRATOR, GUEST};
 use crate::error::{AppError, Denied, FieldLabel, FieldPlace, TreeRule};
 
 /// An error as Frappe would have raised it.
@@ -292,14 +292,13 @@ fn denied_exception(denied: &Denied) -> Exception {
             ..forbidden
         },
         Denied::Doctype { user, doctype, name: Some(name) } => {
-            let lines = controller_line(doctype, name).into_iter().chain([no_role(user, doctype), no_access(user)]);
+            let lines = refused_by_controller(doctype, name).into_iter().chain([no_role(user, doctype), no_access(user)]);
             Exception { messages: vec![Message::told(lines.collect::<Vec<_>>().join("<br>"))], ..forbidden }
         }
         Denied::Document { user, doctype, name, own_only } => {
             let which = format!("{}: {doctype} - {}", no_access(user), escape(name));
-            // In Frappe no role opens users to users; each has a share of their own instead.
-            let no_role = (*own_only && doctype == "User").then(|| no_role(user, doctype));
-            let lines = controller_line(doctype, name).into_iter().chain(no_role).chain([which]);
+            let no_role = (*own_only && controllers::is_shared_with_its_owner(doctype)).then(|| no_role(user, doctype));
+            let lines = refused_by_controller(doctype, name).into_iter().chain(no_role).chain([which]);
             Exception { messages: vec![Message::told(lines.collect::<Vec<_>>().join("<br>"))], ..forbidden }
         }
         Denied::ChildTable(_) => forbidden,
@@ -321,11 +320,8 @@ fn no_access(user: &str) -> String {
     format!("User <strong>{}</strong> does not have access to this document", escape(user))
 }
 
-/// What Frappe says first where a doctype's own code refuses a document before roles are asked: the
-/// ToDos of others, and its two standard users.
-fn controller_line(doctype: &str, name: &str) -> Option<String> {
-    let refuses = doctype == "ToDo" || (doctype == "User" && [ADMINISTRATOR, GUEST].contains(&name));
-    refuses.then(|| "Not allowed via controller permission check".to_owned())
+fn refused_by_controller(doctype: &str, name: &str) -> Option<String> {
+    controllers::refuses(doctype, name).then(|| "Not allowed via controller permission check".to_owned())
 }
 
 /// Frappe's messages are HTML, so whatever a caller sent is escaped before it comes back.

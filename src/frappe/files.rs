@@ -1,6 +1,7 @@
 //! `/files/…` and `/private/files/…`: files by their URLs.
 
 use super::call::{Call, Reply, Verb};
+use super::refusal::after_session;
 use crate::domain::file::{PRIVATE, PUBLIC};
 use crate::error::AppError;
 use crate::files;
@@ -26,11 +27,7 @@ pub async fn handle(call: Call<'_>, url: String) -> Result<Reply, AppError> {
     }
     let caller = call.identity.caller.clone();
     let found = call.state.lookup(move |cx| files::find(cx, &caller, &url)).await;
-    let found = found.map_err(|error| match error {
-        // Frappe: 403 for an expired session too, here: 401, because the documents say so.
-        AppError::NotPermitted(_) if call.identity.session_expired => AppError::SessionExpired,
-        other => other,
-    })?;
+    let found = found.map_err(|error| after_session(error, call.identity.session_expired))?;
     let (env, content) = (std::sync::Arc::clone(&call.state.env), found.content.clone());
     let file = upload::on_disk(move || files::open(&env, &content)).await?;
     Ok(Reply::response(download::response(call.request, &found, file)))

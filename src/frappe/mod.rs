@@ -8,6 +8,7 @@
 mod arguments;
 mod bulk;
 pub mod call;
+mod controllers;
 pub mod dispatch;
 mod document_methods;
 mod documents;

@@ -19,6 +19,15 @@ use crate::http::{State, extract, respond};
 use crate::oidc::discovery;
 use crate::pages;
 
+/// What a caller whose session ran out is told instead of what was refused: that it ran out.
+// Frappe: 403 for an expired session too, here: 401, because the documents say so.
+pub(super) fn after_session(error: AppError, session_expired: bool) -> AppError {
+    match error {
+        AppError::NotPermitted(_) if session_expired => AppError::SessionExpired,
+        other => other,
+    }
+}
+
 /// The answer to a body that could not be read.
 pub(super) fn body_error(state: &State, error: BodyError, door: Door) -> HttpResponse {
     let status = match error {

@@ -6,6 +6,7 @@ use actix_web::http::StatusCode;
 use super::call::{Body, Call, Reply, Verb};
 use super::document_methods::{self, Asked};
 use super::documents::{self, Document};
+use super::refusal::after_session;
 use crate::error::AppError;
 use crate::resource::{self, ListParams, SentName};
 
@@ -35,11 +36,7 @@ pub async fn handle(call: Call<'_>, address: Address) -> Result<Reply, AppError>
         None => collection(call, address.doctype).await,
         Some(name) => document(call, address.doctype, name).await,
     };
-    match outcome {
-        // Frappe: 403 for an expired session too, here: 401, because the documents say so.
-        Err(AppError::NotPermitted(_)) if expired => Err(AppError::SessionExpired),
-        other => other,
-    }
+    outcome.map_err(|error| after_session(error, expired))
 }
 
 async fn collection(call: Call<'_>, doctype: String) -> Result<Reply, AppError> {

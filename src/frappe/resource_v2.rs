@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::call::{Call, Reply, Verb};
+use super::refusal::after_session;
 use super::resource_v1::{deleted, wrong_verb};
 use super::target::decode;
 use super::{bulk, document_methods, documents};
@@ -93,11 +94,7 @@ pub async fn handle(call: Call<'_>, address: Address) -> Result<Reply, AppError>
         Address::Meta { doctype } => meta(call, doctype).await,
         Address::Count { doctype } => count(call, doctype).await,
     };
-    match outcome {
-        // Frappe: 403 for an expired session too, here: 401, because the documents say so.
-        Err(AppError::NotPermitted(_)) if expired => Err(AppError::SessionExpired),
-        other => other,
-    }
+    outcome.map_err(|error| after_session(error, expired))
 }
 
 async fn collection(call: Call<'_>, doctype: String) -> Result<Reply, AppError> {

@@ -34,9 +34,6 @@ pub enum ErrorCode {
     UnmetAuthenticationRequirements,
     RequestNotSupported,
     RequestUriNotSupported,
-    /// The access token that was sent to a protected endpoint is missing, wrong or dead.
-    InvalidToken,
-    InsufficientScope,
 }
 
 impl ErrorCode {
@@ -60,16 +57,13 @@ impl ErrorCode {
             Self::UnmetAuthenticationRequirements => "unmet_authentication_requirements",
             Self::RequestNotSupported => "request_not_supported",
             Self::RequestUriNotSupported => "request_uri_not_supported",
-            Self::InvalidToken => "invalid_token",
-            Self::InsufficientScope => "insufficient_scope",
         }
     }
 
     /// The HTTP status where the error is the answer itself and not a redirect.
     pub fn status(self) -> u16 {
         match self {
-            Self::InvalidClient { .. } | Self::InvalidToken => 401,
-            Self::InsufficientScope => 403,
+            Self::InvalidClient { .. } => 401,
             Self::InvalidRequest
             | Self::InvalidGrant
             | Self::UnauthorizedClient

@@ -42,11 +42,6 @@ pub fn needs(doctype: &str, body: &Map<String, Value>) -> Option<Needs> {
 }
 
 impl Needs {
-    /// Whether an Argon2 hash is among it, which belongs behind the gate for those.
-    pub fn is_slow(&self) -> bool {
-        self.new_password.is_some()
-    }
-
     /// Computes it. Blocks for as long as an Argon2 hash takes.
     ///
     /// # Errors
@@ -100,7 +95,7 @@ mod tests {
     fn only_secrets_of_users_need_anything() {
         assert!(needs("ToDo", &body(json!({"new_password": "x"}))).is_none());
         assert!(needs("User", &body(json!({"first_name": "x", "new_password": ""}))).is_none());
-        assert!(needs("user", &body(json!({"new_password": "x"}))).is_some_and(|needs| needs.is_slow()));
+        assert!(needs("user", &body(json!({"new_password": "x"}))).is_some_and(|needs| needs.new_password.is_some()));
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub use rename::rename;
 pub use secrets::{open_secret, password};
 pub use single::single_value;
 pub use suggest::{Suggestion, Typed, suggest};
-pub use write::{create, create_many, create_named, delete, update};
+pub use write::{create, create_named, delete, update};
 
 /// Refuses whoever may do this with no document of a doctype, shares considered.
 ///

@@ -66,7 +66,7 @@ pub fn single_value(cx: &mut Cx, caller: &Caller, doctype: &str, fieldname: &str
 fn defaults(cx: &Cx, doctype: &DocType, user: &str) -> Result<Values, AppError> {
     let mut values = Values::default();
     let context = Context { user, now: cx.now.naive_utc(), zone: cx.env.config.site.time_zone };
-    validate::fill_defaults(doctype, &mut values, context)?;
+    validate::fill_defaults(doctype, &mut values, context);
     // A single has a value in every Select, be it the empty option (transcript 276); other documents have none.
     for field in doctype.fields.iter().filter(|field| field.fieldtype == FieldType::Select) {
         if values.text(&field.fieldname).is_none() {

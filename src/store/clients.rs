@@ -182,19 +182,6 @@ fn to_record((client, owner, creation, modified, modified_by): RecordRow) -> Res
     Ok(ClientRecord { client: to_domain(client)?, owner, creation: Instant::new(creation), modified: Instant::new(modified), modified_by })
 }
 
-/// The client of an id as a document.
-///
-/// # Errors
-/// [`StoreError`] from the database.
-pub fn find_record(conn: &mut Conn, client_id: &str) -> Result<Option<ClientRecord>, StoreError> {
-    let row: Option<RecordRow> = oauth_clients::table
-        .find(client_id)
-        .select((client_columns!(), oauth_clients::owner, oauth_clients::creation, oauth_clients::modified, oauth_clients::modified_by))
-        .get_result(conn)
-        .optional()?;
-    row.map(to_record).transpose()
-}
-
 /// Every client, newest first.
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 
 use diesel::{PgConnection, SqliteConnection};
 
-/// A connection to SQLite or Postgres. Only this file, `pool.rs`, `db.rs` and `dialect.rs` may
+/// A connection to SQLite or Postgres. Only this file, `pool.rs`, `db.rs` and `dialect/` may
 /// look which one it is.
 #[derive(diesel::MultiConnection)]
 pub enum Conn {

@@ -12,29 +12,41 @@ struct Source {
     table: &'static str,
     /// The column that holds a row's JSON, where some fields are read from it.
     json: &'static str,
-    columns: &'static [(&'static str, Expression)],
+    columns: &'static [Columns],
 }
 
+/// How fields are read, and the names of those that are read so, between spaces.
+type Columns = (Expression, &'static str);
+
 enum Expression {
+    /// The column of the field's name.
+    Column,
+    /// The same, as a whole number: the column holds a truth value or a short number.
+    Whole,
     /// The same on both databases.
     Same(&'static str),
     Each {
         sqlite: &'static str,
         postgres: &'static str,
     },
-    /// A member of the row's JSON.
-    Text(&'static str),
-    /// A member that is 0, 1, true, false, a text of these, or missing.
-    Flag(&'static str),
-    /// A member that is a whole number or a text of one; 0 where it is missing.
-    Number(&'static str),
+    /// The member of the field's name in the row's JSON.
+    Text,
+    /// That member, where it is 0, 1, true, false, a text of these, or missing.
+    Flag,
+    /// That member, where it is a whole number or a text of one; 0 where it is missing.
+    Number,
 }
 
-use Expression::{Each, Flag, Number, Same, Text};
+use Expression::{Column, Each, Flag, Number, Same, Text, Whole};
 
 /// A bare number in ORDER BY would mean a column by its position.
 const ZERO: Expression = Same("CAST(0 AS INTEGER)");
 const NO_TEXT: Expression = Same("CAST(NULL AS TEXT)");
+
+/// Of a table that knows who made and changed a row, and when.
+const STAMPED: Columns = (Column, "owner creation modified modified_by");
+/// Of documents that are neither submitted nor rows of another.
+const UNORDERED: Columns = (ZERO, "docstatus idx");
 
 const SOURCES: &[Source] = &[
     Source {
@@ -42,33 +54,17 @@ const SOURCES: &[Source] = &[
         table: "users",
         json: "",
         columns: &[
-            ("name", Same("d.name")),
-            ("owner", Same("d.owner")),
-            ("creation", Same("d.creation")),
-            ("modified", Same("d.modified")),
-            ("modified_by", Same("d.modified_by")),
-            ("docstatus", ZERO),
-            ("idx", ZERO),
-            ("enabled", Same("CAST(d.enabled AS INTEGER)")),
-            ("email", Same("d.email")),
-            ("first_name", Same("d.first_name")),
-            ("middle_name", Same("d.middle_name")),
-            ("last_name", Same("d.last_name")),
-            ("full_name", Same("d.full_name")),
-            ("username", Same("d.username")),
-            ("language", Same("d.language")),
-            ("time_zone", Same("d.time_zone")),
-            ("user_image", Same("d.user_image")),
-            ("phone", Same("d.phone")),
-            ("mobile_no", Same("d.mobile_no")),
-            ("user_type", Same("d.user_type")),
-            ("login_after", Same("COALESCE(d.login_after, 0)")),
-            ("login_before", Same("COALESCE(d.login_before, 0)")),
-            ("restrict_ip", Same("d.restrict_ip")),
-            ("last_login", Same("d.last_login")),
-            ("last_ip", Same("d.last_ip")),
-            ("last_active", Same("d.last_active")),
-            ("api_key", Same("(SELECT k.api_key FROM api_keys AS k WHERE k.user_name = d.name AND k.name = 'default')")),
+            STAMPED,
+            UNORDERED,
+            (
+                Column,
+                "name email first_name middle_name last_name full_name username language time_zone user_image phone \
+                 mobile_no user_type restrict_ip last_login last_ip last_active",
+            ),
+            (Whole, "enabled"),
+            (Same("COALESCE(d.login_after, 0)"), "login_after"),
+            (Same("COALESCE(d.login_before, 0)"), "login_before"),
+            (Same("(SELECT k.api_key FROM api_keys AS k WHERE k.user_name = d.name AND k.name = 'default')"), "api_key"),
         ],
     },
     Source {
@@ -76,17 +72,13 @@ const SOURCES: &[Source] = &[
         table: "user_roles",
         json: "",
         columns: &[
-            ("name", Same("d.id")),
-            ("owner", Same("d.owner")),
-            ("creation", Same("d.creation")),
-            ("modified", Same("d.modified")),
-            ("modified_by", Same("d.modified_by")),
-            ("docstatus", ZERO),
-            ("idx", Same("d.idx")),
-            ("role", Same("d.role")),
-            ("parent", Same("d.user_name")),
-            ("parentfield", Same("CAST('roles' AS TEXT)")),
-            ("parenttype", Same("CAST('User' AS TEXT)")),
+            STAMPED,
+            (Same("d.id"), "name"),
+            (Column, "idx role"),
+            (ZERO, "docstatus"),
+            (Same("d.user_name"), "parent"),
+            (Same("CAST('roles' AS TEXT)"), "parentfield"),
+            (Same("CAST('User' AS TEXT)"), "parenttype"),
         ],
     },
     Source {
@@ -94,18 +86,11 @@ const SOURCES: &[Source] = &[
         table: "roles",
         json: "",
         columns: &[
-            ("name", Same("d.name")),
-            ("owner", Same("d.owner")),
-            ("creation", Same("d.creation")),
-            ("modified", Same("d.modified")),
-            ("modified_by", Same("d.modified_by")),
-            ("docstatus", ZERO),
-            ("idx", ZERO),
-            ("role_name", Same("d.name")),
-            ("disabled", Same("CAST(d.disabled AS INTEGER)")),
-            ("is_custom", Same("CAST(d.is_custom AS INTEGER)")),
-            ("desk_access", Same("CAST(d.desk_access AS INTEGER)")),
-            ("two_factor_auth", Same("CAST(d.two_factor_auth AS INTEGER)")),
+            STAMPED,
+            UNORDERED,
+            (Column, "name"),
+            (Same("d.name"), "role_name"),
+            (Whole, "disabled is_custom desk_access two_factor_auth"),
         ],
     },
     Source {
@@ -113,49 +98,31 @@ const SOURCES: &[Source] = &[
         table: "oauth_clients",
         json: "",
         columns: &[
-            ("name", Same("d.client_id")),
-            ("owner", Same("d.owner")),
-            ("creation", Same("d.creation")),
-            ("modified", Same("d.modified")),
-            ("modified_by", Same("d.modified_by")),
-            ("docstatus", ZERO),
-            ("idx", ZERO),
-            ("client_id", Same("d.client_id")),
-            ("app_name", Same("d.app_name")),
-            ("user", Same("d.user_name")),
-            ("skip_authorization", Same("CAST(d.skip_authorization AS INTEGER)")),
-            ("verified", Same("CAST(d.verified AS INTEGER)")),
-            ("scopes", Same("d.scopes")),
-            ("redirect_uris", Same("d.redirect_uris")),
-            ("default_redirect_uri", Same("d.default_redirect_uri")),
-            ("post_logout_redirect_uris", Same("d.post_logout_redirect_uris")),
+            STAMPED,
+            UNORDERED,
+            (Same("d.client_id"), "name"),
             (
-                "grant_type",
-                Same("CASE WHEN d.grant_types LIKE '%authorization_code%' THEN 'Authorization Code' ELSE 'Client Credentials' END"),
+                Column,
+                "client_id app_name scopes redirect_uris default_redirect_uri post_logout_redirect_uris jwks jwks_uri \
+                 token_endpoint_auth_signing_alg id_token_alg client_uri logo_uri tos_uri policy_uri software_id \
+                 software_version contacts",
             ),
-            ("response_type", Same("CAST('Code' AS TEXT)")),
+            (Same("d.user_name"), "user"),
+            (Whole, "skip_authorization verified legacy_no_pkce is_resource_server"),
             (
-                "token_endpoint_auth_method",
+                Same("CASE WHEN d.grant_types LIKE '%authorization_code%' THEN 'Authorization Code' ELSE 'Client Credentials' END"),
+                "grant_type",
+            ),
+            (Same("CAST('Code' AS TEXT)"), "response_type"),
+            (
                 Same(
                     "CASE d.token_endpoint_auth_method WHEN 'client_secret_basic' THEN 'Client Secret Basic' \
                      WHEN 'client_secret_post' THEN 'Client Secret Post' WHEN 'private_key_jwt' THEN 'Private Key JWT' \
                      WHEN 'none' THEN 'None' ELSE 'Client Secret' END",
                 ),
+                "token_endpoint_auth_method",
             ),
-            ("jwks", Same("d.jwks")),
-            ("jwks_uri", Same("d.jwks_uri")),
-            ("token_endpoint_auth_signing_alg", Same("d.token_endpoint_auth_signing_alg")),
-            ("old_secret_expires", Same("(SELECT MAX(s.expires_at) FROM oauth_client_secrets AS s WHERE s.client_id = d.client_id)")),
-            ("legacy_no_pkce", Same("CAST(d.legacy_no_pkce AS INTEGER)")),
-            ("is_resource_server", Same("CAST(d.is_resource_server AS INTEGER)")),
-            ("id_token_alg", Same("d.id_token_alg")),
-            ("client_uri", Same("d.client_uri")),
-            ("logo_uri", Same("d.logo_uri")),
-            ("tos_uri", Same("d.tos_uri")),
-            ("policy_uri", Same("d.policy_uri")),
-            ("software_id", Same("d.software_id")),
-            ("software_version", Same("d.software_version")),
-            ("contacts", Same("d.contacts")),
+            (Same("(SELECT MAX(s.expires_at) FROM oauth_client_secrets AS s WHERE s.client_id = d.client_id)"), "old_secret_expires"),
         ],
     },
     Source {
@@ -163,68 +130,48 @@ const SOURCES: &[Source] = &[
         table: "oauth_client_roles",
         json: "",
         columns: &[
-            ("name", Same("d.id")),
-            ("owner", Same("d.owner")),
-            ("creation", Same("d.creation")),
-            ("modified", Same("d.modified")),
-            ("modified_by", Same("d.modified_by")),
-            ("docstatus", ZERO),
-            ("idx", Same("d.idx")),
-            ("role", Same("d.role")),
-            ("parent", Same("d.client_id")),
-            ("parentfield", Same("CAST('allowed_roles' AS TEXT)")),
-            ("parenttype", Same("CAST('OAuth Client' AS TEXT)")),
+            STAMPED,
+            (Same("d.id"), "name"),
+            (Column, "idx role"),
+            (ZERO, "docstatus"),
+            (Same("d.client_id"), "parent"),
+            (Same("CAST('allowed_roles' AS TEXT)"), "parentfield"),
+            (Same("CAST('OAuth Client' AS TEXT)"), "parenttype"),
         ],
     },
     Source {
         doctype: "OAuth Resource",
         table: "oauth_resources",
         json: "",
-        columns: &[
-            ("name", Same("d.name")),
-            ("owner", Same("d.owner")),
-            ("creation", Same("d.creation")),
-            ("modified", Same("d.modified")),
-            ("modified_by", Same("d.modified_by")),
-            ("docstatus", ZERO),
-            ("idx", ZERO),
-            ("resource", Same("d.resource")),
-            ("resource_name", Same("d.resource_name")),
-            ("scopes", Same("d.scopes")),
-            ("introspecting_client", Same("d.introspecting_client")),
-        ],
+        columns: &[STAMPED, UNORDERED, (Column, "name resource resource_name scopes introspecting_client")],
     },
     Source {
         doctype: "OAuth Bearer Token",
         table: "oauth_access_tokens",
         json: "",
         columns: &[
-            ("name", Same("d.id")),
-            ("owner", Same("d.user_name")),
-            ("creation", Same("d.created")),
-            ("modified", Same("COALESCE(d.revoked_at, d.created)")),
-            ("modified_by", Same("d.user_name")),
-            ("docstatus", ZERO),
-            ("idx", ZERO),
-            ("client", Same("d.client_id")),
-            ("user", Same("d.user_name")),
-            ("scopes", Same("d.scopes")),
-            ("resource", Same("d.resource")),
-            ("expiration_time", Same("d.expires_at")),
+            UNORDERED,
+            (Same("d.id"), "name"),
+            (Same("d.user_name"), "owner modified_by user"),
+            (Same("d.created"), "creation"),
+            (Same("COALESCE(d.revoked_at, d.created)"), "modified"),
+            (Same("d.client_id"), "client"),
+            (Column, "scopes resource"),
+            (Same("d.expires_at"), "expiration_time"),
             (
-                "expires_in",
                 Each {
                     sqlite: "CAST(ROUND((julianday(d.expires_at) - julianday(d.created)) * 86400) AS INTEGER)",
                     postgres: "CAST(ROUND(EXTRACT(EPOCH FROM (d.expires_at - d.created))) AS BIGINT)",
                 },
+                "expires_in",
             ),
             (
-                "status",
                 // A token also ends with the grant it belongs to.
                 Same(
                     "CASE WHEN d.revoked_at IS NULL AND NOT EXISTS (SELECT 1 FROM oauth_grants AS g WHERE g.id = d.grant_id \
                      AND g.revoked_at IS NOT NULL) THEN 'Active' ELSE 'Revoked' END",
                 ),
+                "status",
             ),
         ],
     },
@@ -233,30 +180,19 @@ const SOURCES: &[Source] = &[
         table: "files",
         json: "",
         columns: &[
-            ("name", Same("d.name")),
-            ("owner", Same("d.owner")),
-            ("creation", Same("d.creation")),
-            ("modified", Same("d.modified")),
-            ("modified_by", Same("d.modified_by")),
-            ("docstatus", ZERO),
-            ("idx", ZERO),
-            ("file_name", Same("d.file_name")),
-            ("is_private", Same("CAST(d.is_private AS INTEGER)")),
-            ("file_type", Same("d.file_type")),
-            ("is_home_folder", Same("CASE WHEN d.name = 'Home' THEN 1 ELSE 0 END")),
-            ("is_attachments_folder", Same("CASE WHEN d.name = 'Home/Attachments' THEN 1 ELSE 0 END")),
-            ("file_size", Same("d.file_size")),
-            ("file_url", Same("d.file_url")),
-            ("thumbnail_url", NO_TEXT),
-            ("folder", Same("d.folder")),
-            ("is_folder", Same("CAST(d.is_folder AS INTEGER)")),
-            ("attached_to_doctype", Same("d.attached_to_doctype")),
-            ("attached_to_name", Same("d.attached_to_name")),
-            ("attached_to_field", Same("d.attached_to_field")),
-            ("old_parent", Same("d.folder")),
-            ("content_hash", Same("d.content_hash")),
-            ("uploaded_to_dropbox", ZERO),
-            ("uploaded_to_google_drive", ZERO),
+            STAMPED,
+            UNORDERED,
+            (
+                Column,
+                "name file_name file_type file_size file_url folder attached_to_doctype attached_to_name \
+                 attached_to_field content_hash",
+            ),
+            (ZERO, "uploaded_to_dropbox uploaded_to_google_drive"),
+            (Whole, "is_private is_folder"),
+            (Same("CASE WHEN d.name = 'Home' THEN 1 ELSE 0 END"), "is_home_folder"),
+            (Same("CASE WHEN d.name = 'Home/Attachments' THEN 1 ELSE 0 END"), "is_attachments_folder"),
+            (NO_TEXT, "thumbnail_url"),
+            (Same("d.folder"), "old_parent"),
         ],
     },
     Source {
@@ -264,34 +200,30 @@ const SOURCES: &[Source] = &[
         table: "audit_log",
         json: "",
         columns: &[
-            ("name", Same("d.id")),
-            ("owner", Same("COALESCE(d.user_name, 'Guest')")),
-            ("creation", Same("d.at")),
-            ("modified", Same("d.at")),
-            ("modified_by", Same("COALESCE(d.user_name, 'Guest')")),
-            ("docstatus", ZERO),
-            ("idx", ZERO),
+            UNORDERED,
+            (Same("d.id"), "name"),
+            (Same("COALESCE(d.user_name, 'Guest')"), "owner modified_by"),
+            (Same("d.at"), "creation modified communication_date"),
             (
-                "subject",
                 // Frappe's sentence for what Frappe records too, the event and its detail for the rest.
                 Same(
                     "CASE d.event WHEN 'login' THEN COALESCE((SELECT u.full_name FROM users AS u WHERE u.name = d.user_name), \
                      d.user_name, '') || ' logged in' WHEN 'login_failed' THEN 'Invalid login credentials' \
                      ELSE replace(d.event, '_', ' ') || COALESCE(': ' || d.detail, '') END",
                 ),
+                "subject",
             ),
-            ("communication_date", Same("d.at")),
-            ("ip_address", Same("d.ip")),
+            (Same("d.ip"), "ip_address"),
             (
-                "operation",
                 Same("CASE d.event WHEN 'login' THEN 'Login' WHEN 'login_failed' THEN 'Login' WHEN 'logout' THEN 'Logout' ELSE '' END"),
+                "operation",
             ),
             (
-                "status",
                 Same("CASE d.event WHEN 'login' THEN 'Success' WHEN 'login_failed' THEN 'Failed' WHEN 'logout' THEN 'Success' ELSE '' END"),
+                "status",
             ),
-            ("user", Same("d.user_name")),
-            ("full_name", Same("(SELECT u.full_name FROM users AS u WHERE u.name = d.user_name)")),
+            (Same("d.user_name"), "user"),
+            (Same("(SELECT u.full_name FROM users AS u WHERE u.name = d.user_name)"), "full_name"),
         ],
     },
     Source {
@@ -299,22 +231,12 @@ const SOURCES: &[Source] = &[
         table: "social_login_keys",
         json: "",
         columns: &[
-            ("name", Same("d.name")),
-            ("owner", Same("d.owner")),
-            ("creation", Same("d.creation")),
-            ("modified", Same("d.modified")),
-            ("modified_by", Same("d.modified_by")),
-            ("docstatus", ZERO),
-            ("idx", ZERO),
-            ("enable_social_login", Same("CAST(1 AS INTEGER)")),
-            ("social_login_provider", Same("CAST('Custom' AS TEXT)")),
-            ("provider_name", Same("d.provider_name")),
-            ("client_id", Same("d.client_id")),
-            ("base_url", NO_TEXT),
-            ("authorize_url", NO_TEXT),
-            ("access_token_url", NO_TEXT),
-            ("redirect_url", Same("d.redirect_url")),
-            ("api_endpoint", NO_TEXT),
+            STAMPED,
+            UNORDERED,
+            (Column, "name provider_name client_id redirect_url"),
+            (Same("CAST(1 AS INTEGER)"), "enable_social_login"),
+            (Same("CAST('Custom' AS TEXT)"), "social_login_provider"),
+            (NO_TEXT, "base_url authorize_url access_token_url api_endpoint"),
         ],
     },
     Source {
@@ -322,58 +244,23 @@ const SOURCES: &[Source] = &[
         table: "doctypes",
         json: "d.definition",
         columns: &[
-            ("name", Same("d.name")),
-            ("owner", Same("d.owner")),
-            ("creation", Same("d.creation")),
-            ("modified", Same("d.modified")),
-            ("modified_by", Same("d.modified_by")),
-            ("docstatus", ZERO),
-            ("idx", ZERO),
-            ("module", Same("d.module")),
-            ("custom", Same("CAST(d.custom AS INTEGER)")),
-            ("istable", Same("CAST(d.istable AS INTEGER)")),
-            ("issingle", Same("CAST(d.issingle AS INTEGER)")),
-            ("is_submittable", Same("CAST(d.is_submittable AS INTEGER)")),
-            ("is_tree", Same("CAST(d.is_tree AS INTEGER)")),
-            ("is_virtual", Flag("is_virtual")),
-            ("editable_grid", Flag("editable_grid")),
-            ("quick_entry", Flag("quick_entry")),
-            ("track_changes", Flag("track_changes")),
-            ("track_seen", Flag("track_seen")),
-            ("track_views", Flag("track_views")),
-            ("allow_rename", Flag("allow_rename")),
-            ("allow_import", Flag("allow_import")),
-            ("allow_copy", Flag("allow_copy")),
-            ("in_create", Flag("in_create")),
-            ("read_only", Flag("read_only")),
-            ("hide_toolbar", Flag("hide_toolbar")),
-            ("show_name_in_global_search", Flag("show_name_in_global_search")),
-            ("show_title_field_in_link", Flag("show_title_field_in_link")),
-            ("translated_doctype", Flag("translated_doctype")),
-            ("email_append_to", Flag("email_append_to")),
-            ("has_web_view", Flag("has_web_view")),
-            ("index_web_pages_for_search", Flag("index_web_pages_for_search")),
-            ("beta", Flag("beta")),
-            ("autoname", Text("autoname")),
-            ("naming_rule", Text("naming_rule")),
-            ("title_field", Text("title_field")),
-            ("search_fields", Text("search_fields")),
-            ("image_field", Text("image_field")),
-            ("sort_field", Text("sort_field")),
-            ("sort_order", Text("sort_order")),
-            ("nsm_parent_field", Text("nsm_parent_field")),
-            ("description", Text("description")),
-            ("documentation", Text("documentation")),
-            ("document_type", Text("document_type")),
-            ("icon", Text("icon")),
-            ("color", Text("color")),
-            ("default_view", Text("default_view")),
-            ("engine", Text("engine")),
-            ("timeline_field", Text("timeline_field")),
-            ("sender_field", Text("sender_field")),
-            ("subject_field", Text("subject_field")),
-            ("website_search_field", Text("website_search_field")),
-            ("max_attachments", Number("max_attachments")),
+            STAMPED,
+            UNORDERED,
+            (Column, "name module"),
+            (Whole, "custom istable issingle is_submittable is_tree"),
+            (
+                Flag,
+                "is_virtual editable_grid quick_entry track_changes track_seen track_views allow_rename allow_import \
+                 allow_copy in_create read_only hide_toolbar show_name_in_global_search show_title_field_in_link \
+                 translated_doctype email_append_to has_web_view index_web_pages_for_search beta",
+            ),
+            (
+                Text,
+                "autoname naming_rule title_field search_fields image_field sort_field sort_order nsm_parent_field \
+                 description documentation document_type icon color default_view engine timeline_field sender_field \
+                 subject_field website_search_field",
+            ),
+            (Number, "max_attachments"),
         ],
     },
     Source {
@@ -381,71 +268,28 @@ const SOURCES: &[Source] = &[
         table: "doctype_fields",
         json: "d.item",
         columns: &[
-            ("name", Same("d.parent || '-field-' || CAST(d.idx AS TEXT)")),
-            ("owner", Same("d.owner")),
-            ("creation", Same("d.creation")),
-            ("modified", Same("d.modified")),
-            ("modified_by", Same("d.modified_by")),
-            ("docstatus", ZERO),
-            ("idx", Same("CAST(d.idx AS INTEGER)")),
-            ("label", Text("label")),
-            ("fieldname", Text("fieldname")),
-            ("fieldtype", Text("fieldtype")),
-            ("options", Text("options")),
-            ("default", Text("default")),
-            ("description", Text("description")),
-            ("reqd", Flag("reqd")),
-            ("unique", Flag("unique")),
-            ("search_index", Flag("search_index")),
-            ("in_list_view", Flag("in_list_view")),
-            ("in_standard_filter", Flag("in_standard_filter")),
-            ("in_global_search", Flag("in_global_search")),
-            ("in_preview", Flag("in_preview")),
-            ("in_filter", Flag("in_filter")),
-            ("bold", Flag("bold")),
-            ("hidden", Flag("hidden")),
-            ("read_only", Flag("read_only")),
-            ("set_only_once", Flag("set_only_once")),
-            ("no_copy", Flag("no_copy")),
-            ("allow_on_submit", Flag("allow_on_submit")),
-            ("allow_in_quick_entry", Flag("allow_in_quick_entry")),
-            ("allow_bulk_edit", Flag("allow_bulk_edit")),
-            ("ignore_user_permissions", Flag("ignore_user_permissions")),
-            ("ignore_xss_filter", Flag("ignore_xss_filter")),
-            ("non_negative", Flag("non_negative")),
-            ("is_virtual", Flag("is_virtual")),
-            ("fetch_if_empty", Flag("fetch_if_empty")),
-            ("report_hide", Flag("report_hide")),
-            ("print_hide", Flag("print_hide")),
-            ("print_hide_if_no_value", Flag("print_hide_if_no_value")),
-            ("remember_last_selected_value", Flag("remember_last_selected_value")),
-            ("translatable", Flag("translatable")),
-            ("collapsible", Flag("collapsible")),
-            ("hide_border", Flag("hide_border")),
-            ("hide_days", Flag("hide_days")),
-            ("hide_seconds", Flag("hide_seconds")),
-            ("show_dashboard", Flag("show_dashboard")),
-            ("sort_options", Flag("sort_options")),
-            ("permlevel", Number("permlevel")),
-            ("length", Number("length")),
-            ("columns", Number("columns")),
-            ("precision", Text("precision")),
-            ("fetch_from", Text("fetch_from")),
-            ("depends_on", Text("depends_on")),
-            ("mandatory_depends_on", Text("mandatory_depends_on")),
-            ("read_only_depends_on", Text("read_only_depends_on")),
-            ("collapsible_depends_on", Text("collapsible_depends_on")),
-            ("link_filters", Text("link_filters")),
-            ("width", Text("width")),
-            ("print_width", Text("print_width")),
-            ("max_height", Text("max_height")),
-            ("placeholder", Text("placeholder")),
-            ("documentation_url", Text("documentation_url")),
-            ("oldfieldname", Text("oldfieldname")),
-            ("oldfieldtype", Text("oldfieldtype")),
-            ("parent", Same("d.parent")),
-            ("parentfield", Same("CAST('fields' AS TEXT)")),
-            ("parenttype", Same("CAST('DocType' AS TEXT)")),
+            STAMPED,
+            (Same("d.parent || '-field-' || CAST(d.idx AS TEXT)"), "name"),
+            (Column, "parent"),
+            (ZERO, "docstatus"),
+            (Whole, "idx"),
+            (
+                Text,
+                "label fieldname fieldtype options default description precision fetch_from depends_on \
+                 mandatory_depends_on read_only_depends_on collapsible_depends_on link_filters width print_width \
+                 max_height placeholder documentation_url oldfieldname oldfieldtype",
+            ),
+            (
+                Flag,
+                "reqd unique search_index in_list_view in_standard_filter in_global_search in_preview in_filter bold \
+                 hidden read_only set_only_once no_copy allow_on_submit allow_in_quick_entry allow_bulk_edit \
+                 ignore_user_permissions ignore_xss_filter non_negative is_virtual fetch_if_empty report_hide \
+                 print_hide print_hide_if_no_value remember_last_selected_value translatable collapsible hide_border \
+                 hide_days hide_seconds show_dashboard sort_options",
+            ),
+            (Number, "permlevel length columns"),
+            (Same("CAST('fields' AS TEXT)"), "parentfield"),
+            (Same("CAST('DocType' AS TEXT)"), "parenttype"),
         ],
     },
     Source {
@@ -453,33 +297,16 @@ const SOURCES: &[Source] = &[
         table: "doctype_permissions",
         json: "d.item",
         columns: &[
-            ("name", Same("d.parent || '-permission-' || CAST(d.idx AS TEXT)")),
-            ("owner", Same("d.owner")),
-            ("creation", Same("d.creation")),
-            ("modified", Same("d.modified")),
-            ("modified_by", Same("d.modified_by")),
-            ("docstatus", ZERO),
-            ("idx", Same("CAST(d.idx AS INTEGER)")),
-            ("role", Text("role")),
-            ("if_owner", Flag("if_owner")),
-            ("permlevel", Number("permlevel")),
-            ("select", Flag("select")),
-            ("read", Flag("read")),
-            ("write", Flag("write")),
-            ("create", Flag("create")),
-            ("delete", Flag("delete")),
-            ("submit", Flag("submit")),
-            ("cancel", Flag("cancel")),
-            ("amend", Flag("amend")),
-            ("report", Flag("report")),
-            ("export", Flag("export")),
-            ("import", Flag("import")),
-            ("share", Flag("share")),
-            ("print", Flag("print")),
-            ("email", Flag("email")),
-            ("parent", Same("d.parent")),
-            ("parentfield", Same("CAST('permissions' AS TEXT)")),
-            ("parenttype", Same("CAST('DocType' AS TEXT)")),
+            STAMPED,
+            (Same("d.parent || '-permission-' || CAST(d.idx AS TEXT)"), "name"),
+            (Column, "parent"),
+            (ZERO, "docstatus"),
+            (Whole, "idx"),
+            (Text, "role"),
+            (Flag, "if_owner select read write create delete submit cancel amend report export import share print email"),
+            (Number, "permlevel"),
+            (Same("CAST('permissions' AS TEXT)"), "parentfield"),
+            (Same("CAST('DocType' AS TEXT)"), "parenttype"),
         ],
     },
 ];
@@ -507,14 +334,15 @@ pub(super) fn expression_of(conn: &Conn, alias: &str, doctype: &DocType, fieldna
         Rows::OwnTable => format!("{alias}.\"{fieldname}\""),
         Rows::Typed => {
             let Some(source) = source(&doctype.name) else { return "NULL".to_owned() };
-            let mapped = source.columns.iter().find(|(name, _)| *name == fieldname);
-            let member = |key: &str| dialect::json_text(conn, &called(alias, source.json), key);
-            match mapped {
-                Some((_, Same(sql))) => called(alias, sql),
-                Some((_, Each { sqlite, postgres })) => called(alias, dialect::pick(conn, sqlite, postgres)),
-                Some((_, Text(key))) => member(key),
-                Some((_, Flag(key))) => format!("CASE WHEN {} IN ('1', 'true') THEN 1 ELSE 0 END", member(key)),
-                Some((_, Number(key))) => dialect::leading_number(conn, &member(key)),
+            let member = || dialect::json_text(conn, &called(alias, source.json), fieldname);
+            match source.columns.iter().find(|(_, names)| names.split(' ').any(|name| name == fieldname)) {
+                Some((Column, _)) => format!("{alias}.{fieldname}"),
+                Some((Whole, _)) => format!("CAST({alias}.{fieldname} AS INTEGER)"),
+                Some((Same(sql), _)) => called(alias, sql),
+                Some((Each { sqlite, postgres }, _)) => called(alias, dialect::pick(conn, sqlite, postgres)),
+                Some((Text, _)) => member(),
+                Some((Flag, _)) => format!("CASE WHEN {} IN ('1', 'true') THEN 1 ELSE 0 END", member()),
+                Some((Number, _)) => dialect::leading_number(conn, &member()),
                 None => "NULL".to_owned(),
             }
         }
@@ -552,15 +380,20 @@ mod tests {
         );
     }
 
+    fn mapped(source: &Source) -> impl Iterator<Item = &'static str> {
+        source.columns.iter().flat_map(|(_, names)| names.split(' '))
+    }
+
     #[test]
     fn every_field_of_a_typed_doctype_is_mapped() {
         let registry = Registry::builtin();
         for doctype in registry.iter().filter(|doctype| doctype.rows == Rows::Typed) {
             let source = source(&doctype.name).unwrap_or_else(|| panic!("{} has no source", doctype.name));
             for (field, _) in doctype.columns() {
-                assert!(source.columns.iter().any(|(name, _)| *name == field.fieldname), "{}.{}", doctype.name, field.fieldname);
+                let times = mapped(source).filter(|name| *name == field.fieldname).count();
+                assert_eq!(times, 1, "{}.{} is mapped so often", doctype.name, field.fieldname);
             }
-            for (name, _) in source.columns {
+            for name in mapped(source) {
                 assert!(doctype.column(name).is_some(), "{}.{name} is mapped but not defined", doctype.name);
             }
         }

@@ -87,11 +87,3 @@ pub fn update_redirect_url(conn: &mut Conn, now: Instant, name: &str, redirect_u
         .execute(conn)?;
     Ok(changed == 1)
 }
-
-/// Removes a key; the client it registered stays. Returns whether it existed.
-///
-/// # Errors
-/// [`StoreError`] from the database.
-pub fn delete_key(conn: &mut Conn, name: &str) -> Result<bool, StoreError> {
-    Ok(diesel::delete(social_login_keys::table.find(name)).execute(conn)? == 1)
-}

@@ -245,16 +245,6 @@ pub fn update_password_hash_if(conn: &mut Conn, name: &str, old: &str, new: &str
     Ok(diesel::update(target).set(users::password_hash.eq(new)).execute(conn)? == 1)
 }
 
-/// Enables or disables a user. Returns whether there is such a user.
-///
-/// # Errors
-/// [`StoreError`] from the database.
-pub fn update_enabled(conn: &mut Conn, now: Instant, name: &str, enabled: bool) -> Result<bool, StoreError> {
-    let changed =
-        diesel::update(users::table.find(name)).set((users::enabled.eq(enabled), users::modified.eq(now.naive_utc()))).execute(conn)?;
-    Ok(changed == 1)
-}
-
 /// Sets the user type that follows from the roles. Returns whether there is such a user.
 ///
 /// # Errors

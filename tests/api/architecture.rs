@@ -64,12 +64,10 @@ const ARROWS: &[(&str, &str)] = &[
     ("mail", "config"),
     ("telemetry", "config"),
     ("secrets", "domain"),
-    // Two doctypes must not share the word by which a scope names them.
+    // Two doctypes must not share the word by which a scope names them; links to users are folded as their names are.
     ("doctype", "domain"),
     // The one error of all flows: rules of a document are refused in its words.
     ("doctype", "error"),
-    // Links to users are folded as their names are.
-    ("doctype", "domain"),
 ];
 
 /// Rooms of floor 3 that every flow may call.

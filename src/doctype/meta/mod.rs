@@ -263,6 +263,11 @@ static OPTIONAL: LazyLock<Vec<Field>> = LazyLock::new(|| {
     ]
 });
 
+/// Whether every document or every child row has a field of this name besides its own.
+pub fn is_standard_field(fieldname: &str) -> bool {
+    STANDARD.iter().chain(CHILD.iter()).any(|field| field.fieldname == fieldname)
+}
+
 impl DocType {
     fn standard_fields(&self) -> &'static [Field] {
         if self.naming == Naming::AutoIncrement { &NUMBERED } else { &STANDARD }

@@ -9,6 +9,7 @@ use crate::domain::file::{AttachedTo, HOME, safe_name};
 use crate::error::{AppError, Denied};
 use crate::files::{self, Source, Wanted};
 use crate::frappe::call::{Answer, Call, Reply};
+use crate::frappe::refusal::after_session;
 use crate::http::params::Params;
 use crate::http::{State, upload};
 use crate::store::blobs::Content;
@@ -18,8 +19,7 @@ pub fn upload_file(call: Call<'_>) -> Answer<'_> {
     Box::pin(async move {
         let caller = call.identity.caller.clone();
         if caller.is_guest() {
-            // Frappe: 403 for an expired session too, here: 401, because the documents say so.
-            return Err(if call.identity.session_expired { AppError::SessionExpired } else { AppError::NotPermitted(Denied::Files) });
+            return Err(after_session(AppError::NotPermitted(Denied::Files), call.identity.session_expired));
         }
         let params = &call.params;
         refuse_unknown_ways(params)?;

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::{Created, Draft, SystemDoctype};
 use crate::auth::Caller;
 use crate::cx::Cx;
-use crate::doctype::{DocType, Origin, Registry};
+use crate::doctype::{DocType, Origin, Registry, is_standard_field};
 use crate::error::AppError;
 use crate::resource::doctypes::{self, Kept};
 use crate::store::{self, StoreError};
@@ -73,21 +73,7 @@ fn keep(cx: &mut Cx, draft: &Draft<'_>, mut definition: Map<String, Value>) -> R
 
 /// What the server keeps of a document and a row, and a definition does not have.
 fn is_own(key: &str) -> bool {
-    const OWN: [&str; 12] = [
-        "name",
-        "owner",
-        "creation",
-        "modified",
-        "modified_by",
-        "docstatus",
-        "idx",
-        "doctype",
-        "parent",
-        "parentfield",
-        "parenttype",
-        "cmd",
-    ];
-    OWN.contains(&key)
+    is_standard_field(key) || ["doctype", "cmd"].contains(&key)
 }
 
 /// A member of the definition: rows of a table without what the server keeps of them, which a form sends as JSON text.

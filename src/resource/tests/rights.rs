@@ -1,8 +1,7 @@
 //! Rights beside roles: shares, User Permissions on trees, hooks, and the answers about them.
 
 use super::*;
-use crate::doctype::Filter;
-use crate::doctype::{FieldValue, Values};
+use crate::doctype::{FieldValue, Filter, Values};
 use crate::resource::hooks::DocumentHooks;
 use crate::resource::share::{self, Given, With};
 use crate::resource::{Action, has_permission, permissions_of};
@@ -29,21 +28,10 @@ impl House {
             let url = PublicUrl::parse("http://127.0.0.1:8000", false).expect("valid");
             let env = Env::new(house.env.config.clone(), url, SealKey::generate(), Clock::System, registry, house.database.db.epochs());
             house.env = Arc::new(env.with_hooks(hooks.to_vec()));
-            house.write(crate::resource::ensure_tables).expect("tables are made");
+            house.write(ensure_tables).expect("tables are made");
             house
                 .write(|cx| {
-                    let carol = NewUser {
-                        name: "carol@example.com",
-                        email: "carol@example.com",
-                        first_name: "Carol",
-                        last_name: None,
-                        username: None,
-                        enabled: true,
-                        user_type: UserType::SystemUser,
-                        password_hash: None,
-                        owner: ADMINISTRATOR,
-                    };
-                    users::insert_user(cx.conn, cx.now, &carol)?;
+                    users::insert_user(cx.conn, cx.now, &new_user("carol@example.com", "Carol"))?;
                     users::insert_role_of(cx.conn, cx.now, "carol@example.com", "Agent", ADMINISTRATOR)?;
                     let place = cx.env.doctypes().get("Locality").cloned().expect("added");
                     for (name, lft, rgt) in [("North", 1, 4), ("Fjord", 2, 3), ("South", 5, 6)] {

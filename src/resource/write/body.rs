@@ -32,7 +32,7 @@ pub(super) fn read_new(
     body: &Map<String, Value>,
 ) -> Result<(Values, Vec<Secret>), AppError> {
     let mut values = read(cx, caller, doctype, body, Action::Create)?;
-    validate::fill_defaults(doctype, &mut values, context(cx, caller))?;
+    validate::fill_defaults(doctype, &mut values, context(cx, caller));
     if doctype.rows == Rows::OwnTable {
         for table in doctype.tables().filter(|table| values.rows(&table.fieldname).is_none()).collect::<Vec<_>>() {
             values.set_rows(&table.fieldname, Vec::new());

@@ -109,26 +109,6 @@ pub fn create_named(
     Ok(with_shown_once(&doctype, document, shown_once))
 }
 
-/// Creates many documents of one doctype in the request's one transaction and returns their names:
-/// all of them are made or none.
-///
-/// # Errors
-/// As [`create()`].
-pub fn create_many(
-    cx: &mut Cx,
-    caller: &Caller,
-    doctype: &str,
-    bodies: Vec<(Map<String, Value>, Gathered)>,
-    sent_name: SentName,
-) -> Result<Vec<Value>, AppError> {
-    let mut names = Vec::with_capacity(bodies.len());
-    for (body, gathered) in bodies {
-        let mut made = create_named(cx, caller, doctype, body, sent_name, &gathered)?;
-        names.push(made.shift_remove("name").unwrap_or_default());
-    }
-    Ok(names)
-}
-
 /// Changes the fields that were sent and returns the whole document. `docstatus` among them submits
 /// or cancels it.
 ///

@@ -44,7 +44,7 @@ pub(super) fn settle(
                     }
                 }
                 None => {
-                    validate::fill_defaults(child, row, context)?;
+                    validate::fill_defaults(child, row, context);
                     row.remove("name");
                     if child.rows == Rows::OwnTable {
                         let name = naming::name_row(cx, child)?;

@@ -1,6 +1,6 @@
 //! Documents of every doctype: lists, single documents, inserts, updates, deletes, links.
 //!
-//! This room and `ddl.rs` are the only ones that compose SQL by hand. Identifiers come from the
+//! This room and `ddl/` are the only ones that compose SQL by hand. Identifiers come from the
 //! validated definition or from `document_sources`, every value is bound, and each row comes back
 //! as the text of a JSON object that the database put together.
 

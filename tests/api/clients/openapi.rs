@@ -148,40 +148,28 @@ async fn a_description_holds_a_limited_number_of_doctypes(backend: Backend) {
     ask(Some(&all.join(","))).await.expect_status(417);
 }
 
-async fn client_methods_with_credentials_are_as_described(backend: Backend) {
-    tried_by_schemathesis(backend, CLIENT_PATHS, "known").await;
+/// Tests by name, each with the paths that are called and whether with credentials.
+macro_rules! tried_by_schemathesis {
+    ($($name:ident: $paths:ident, $scenario:literal;)*) => {
+        $(async fn $name(backend: Backend) {
+            tried(backend, $paths, $scenario).await;
+        })*
+    };
 }
 
-async fn client_methods_without_credentials_are_as_described(backend: Backend) {
-    tried_by_schemathesis(backend, CLIENT_PATHS, "stranger").await;
-}
-
-async fn other_methods_with_credentials_are_as_described(backend: Backend) {
-    tried_by_schemathesis(backend, METHOD_PATHS, "known").await;
-}
-
-async fn other_methods_without_credentials_are_as_described(backend: Backend) {
-    tried_by_schemathesis(backend, METHOD_PATHS, "stranger").await;
-}
-
-async fn documents_with_credentials_are_as_described(backend: Backend) {
-    tried_by_schemathesis(backend, DOCUMENT_PATHS, "known").await;
-}
-
-async fn documents_without_credentials_are_as_described(backend: Backend) {
-    tried_by_schemathesis(backend, DOCUMENT_PATHS, "stranger").await;
-}
-
-async fn documents_of_version_two_with_credentials_are_as_described(backend: Backend) {
-    tried_by_schemathesis(backend, VERSION_TWO_PATHS, "known").await;
-}
-
-async fn documents_of_version_two_without_credentials_are_as_described(backend: Backend) {
-    tried_by_schemathesis(backend, VERSION_TWO_PATHS, "stranger").await;
+tried_by_schemathesis! {
+    client_methods_with_credentials_are_as_described: CLIENT_PATHS, "known";
+    client_methods_without_credentials_are_as_described: CLIENT_PATHS, "stranger";
+    other_methods_with_credentials_are_as_described: METHOD_PATHS, "known";
+    other_methods_without_credentials_are_as_described: METHOD_PATHS, "stranger";
+    documents_with_credentials_are_as_described: DOCUMENT_PATHS, "known";
+    documents_without_credentials_are_as_described: DOCUMENT_PATHS, "stranger";
+    documents_of_version_two_with_credentials_are_as_described: VERSION_TWO_PATHS, "known";
+    documents_of_version_two_without_credentials_are_as_described: VERSION_TWO_PATHS, "stranger";
 }
 
 /// On a process of its own: what it is sent may change anything.
-async fn tried_by_schemathesis(backend: Backend, paths: &str, scenario: &str) {
+async fn tried(backend: Backend, paths: &str, scenario: &str) {
     let (database, directory) = (Database::new(backend), TemporaryDirectory::new());
     let launch = Launch::new(database.url(), directory.path());
     let program = launch.start().await;

@@ -9,15 +9,7 @@ mod share;
 
 use serde_json::{Value, json};
 
-use crate::support::{Caller, Reply};
-
-/// The texts of `_server_messages`.
-#[track_caller]
-fn messages(reply: &Reply) -> Vec<String> {
-    let list: Vec<String> = serde_json::from_str(&reply.string("_server_messages")).expect("a JSON list of texts");
-    let text = |entry: &String| serde_json::from_str::<Value>(entry).expect("each text is JSON")["message"].as_str().map(str::to_owned);
-    list.iter().map(|entry| text(entry).expect("a message")).collect()
-}
+use crate::support::{Caller, Reply, messages};
 
 /// Fails unless this is a refusal of this class with this text.
 #[track_caller]

@@ -17,7 +17,7 @@ mod writing;
 
 use serde_json::{Map, Value, json};
 
-use crate::support::{Caller, Reply};
+use crate::support::{Caller, Reply, messages};
 
 const TODO: &str = "/api/resource/ToDo";
 const USER: &str = "/api/resource/User";
@@ -57,14 +57,6 @@ async fn column(caller: &Caller, collection: &str, fieldname: &str, parameters: 
 /// A document's members in their order.
 fn keys(document: &Value) -> Vec<&str> {
     document.as_object().map(Map::keys).expect("an object").map(String::as_str).collect()
-}
-
-/// The texts of `_server_messages`.
-#[track_caller]
-fn messages(reply: &Reply) -> Vec<String> {
-    let list: Vec<String> = serde_json::from_str(&reply.string("_server_messages")).expect("a JSON list of texts");
-    let text = |entry: &String| serde_json::from_str::<Value>(entry).expect("each text is JSON")["message"].as_str().map(str::to_owned);
-    list.iter().map(|entry| text(entry).expect("a message")).collect()
 }
 
 /// Fails unless this is a refusal of this class whose exception has this text, shown as a message too.

@@ -251,3 +251,11 @@ impl Reply {
         self.location().query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 }
+
+/// The texts of Frappe's `_server_messages`.
+#[track_caller]
+pub fn messages(reply: &Reply) -> Vec<String> {
+    let list: Vec<String> = serde_json::from_str(&reply.string("_server_messages")).expect("a JSON list of texts");
+    let text = |entry: &String| serde_json::from_str::<Value>(entry).expect("each text is JSON")["message"].as_str().map(str::to_owned);
+    list.iter().map(|entry| text(entry).expect("a message")).collect()
+}

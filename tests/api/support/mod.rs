@@ -35,7 +35,7 @@ mod users;
 pub mod web_host;
 
 pub use app::{ADMIN_PASSWORD, SEAL_KEY, Setup, TestApp};
-pub use caller::{Caller, Reply, Request};
+pub use caller::{Caller, Reply, Request, messages};
 pub use database::{Database, TemporaryDirectory};
 pub use ostiary::store::Backend;
 pub use pages::decide;

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::auth::Caller;
 use crate::cx::Cx;
+use crate::doctype::is_standard_field;
 use crate::error::AppError;
 use crate::frappe::arguments::{name_text, take_name, wrong};
 use crate::frappe::bulk::require_at_most;
@@ -16,10 +17,6 @@ use crate::resource::{self, Action, Gathered};
 
 /// Most documents of one `insert_many`, as in Frappe.
 const MAX_INSERTS: usize = 200;
-
-/// What every document and every child row has, which `set_value` leaves alone.
-const STANDARD: [&str; 11] =
-    ["doctype", "name", "owner", "creation", "modified", "modified_by", "docstatus", "idx", "parent", "parentfield", "parenttype"];
 
 /// A document that is to be created, with its doctype taken out of it.
 struct NewDocument {
@@ -84,7 +81,7 @@ pub fn set_value(call: Call<'_>) -> Answer<'_> {
             (Some(other), _) => return Err(wrong("fieldname", "str", &other)),
         };
         // Frappe: only a single fieldname is looked at, here: those of an object too, because it is the same change.
-        if values.keys().any(|fieldname| STANDARD.contains(&fieldname.as_str())) {
+        if values.keys().any(|fieldname| fieldname == "doctype" || is_standard_field(fieldname)) {
             return Err(AppError::Validation("Cannot edit standard fields".into()));
         }
         update(call.state, &call.identity.caller, doctype, name, values).await.map(documents::message)

@@ -1,15 +1,24 @@
 //! What differs between SQLite and Postgres: the only place besides the pool where a query asks
 //! which one it talks to.
+//!
+//! What keeps others out is in [`locks`], how rows are written in [`rows`], everything else here.
+
+mod locks;
+mod rows;
 
 use chrono_tz::Tz;
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Text, Timestamp};
 
-use super::schema::oauth_clients;
 use super::{Conn, StoreError};
 use crate::doctype::{Kind, value};
 use crate::domain::Instant;
+
+pub(super) use locks::{
+    is_lock_timeout, limit_waiting_for_tables, lock_clients, lock_set_up, lock_table, lock_tables, lock_tree, lock_word, locked, shared,
+};
+pub(super) use rows::{Rows, expanded, remembered, rows_as_json, shown};
 
 /// Postgres's notification channel.
 const CHANNEL: &str = "ostiary_epochs";
@@ -102,90 +111,6 @@ pub(super) fn current_time(conn: &mut Conn) -> Result<Instant, StoreError> {
     Ok(Instant::new(now.now))
 }
 
-/// How the rows of a query are written.
-#[derive(Clone, Copy)]
-pub(super) struct Rows<'a> {
-    /// The keys and what they show; no key is there twice.
-    pub columns: &'a [(&'a str, String)],
-    /// Lists of values instead of objects.
-    pub as_arrays: bool,
-    /// What stands before each row as a JSON list and a line feed, which JSON text has none of; nothing if empty.
-    pub before: &'a [String],
-}
-
-/// The two ends of a query whose rows are each one JSON object (or list) with these keys; `FROM …` goes between them.
-pub(super) fn rows_as_json(conn: &Conn, rows: Rows<'_>) -> (String, String) {
-    let joined = |parts: &mut dyn Iterator<Item = String>| parts.collect::<Vec<_>>().join(", ");
-    match conn {
-        Conn::Sqlite(_) => {
-            let before = match rows.before {
-                [] => String::new(),
-                before => format!("json_array({}) || char(10) || ", before.join(", ")),
-            };
-            let row = if rows.as_arrays {
-                format!("json_array({})", joined(&mut rows.columns.iter().map(|(_, expression)| expression.clone())))
-            } else {
-                format!("json_object({})", joined(&mut rows.columns.iter().map(|(key, expression)| format!("'{key}', {expression}"))))
-            };
-            (format!("SELECT {before}{row} "), String::new())
-        }
-        // `row_to_json` writes compact JSON in the order of the columns; `json_build_object` puts spaces into it.
-        Conn::Postgres(_) => {
-            let list = |names: &[String]| {
-                let values: Vec<String> = names.iter().map(|name| format!("coalesce(to_json(shown.{name})::text, 'null')")).collect();
-                format!("'[' || {} || ']'", values.join(" || ',' || "))
-            };
-            let names: Vec<String> = rows.columns.iter().map(|(key, _)| format!("\"{key}\"")).collect();
-            let hidden: Vec<String> = (0..rows.before.len()).map(|index| format!("\"~{index}\"")).collect();
-            let row = match (rows.as_arrays, hidden.as_slice()) {
-                (true, _) if names.is_empty() => "'[]'".to_owned(),
-                (true, _) => list(&names),
-                (false, []) => "row_to_json(shown)::text".to_owned(),
-                (false, _) => {
-                    let own = joined(&mut names.iter().map(|name| format!("shown.{name}")));
-                    format!("(SELECT row_to_json(own)::text FROM (SELECT {own}) AS own)")
-                }
-            };
-            let before = if hidden.is_empty() { String::new() } else { format!("{} || chr(10) || ", list(&hidden)) };
-            let inner = joined(
-                &mut rows
-                    .columns
-                    .iter()
-                    .map(|(_, expression)| expression)
-                    .chain(rows.before)
-                    .zip(names.iter().chain(&hidden))
-                    .map(|(expression, name)| format!("{expression} AS {name}")),
-            );
-            (format!("SELECT {before}{row} FROM (SELECT {inner} "), ") AS shown".to_owned())
-        }
-    }
-}
-
-/// A sort key as it is remembered in a cursor: nothing of it is lost, and it is the same on both.
-pub(super) fn remembered(conn: &Conn, kind: Kind, column: &str) -> String {
-    match (conn, kind) {
-        (Conn::Sqlite(_), Kind::Float) => format!("format('%!.17g', {column})"),
-        (Conn::Postgres(_), Kind::Float) => format!("{column}::text"),
-        (_, Kind::Time) => column.to_owned(),
-        (_, Kind::Text { .. } | Kind::Int | Kind::Check | Kind::Date | Kind::Datetime) => shown(conn, kind, column, Tz::UTC),
-    }
-}
-
-/// A link with an object in its place, where there is a document to show: `present` is missing where there is none.
-pub(super) fn expanded(conn: &Conn, link: &str, present: &str, fields: &[(&str, String)]) -> String {
-    match conn {
-        Conn::Sqlite(_) => {
-            let pairs: Vec<String> = fields.iter().map(|(key, expression)| format!("'{key}', {expression}")).collect();
-            format!("json(CASE WHEN {present} IS NULL THEN json_quote({link}) ELSE json_object({}) END)", pairs.join(", "))
-        }
-        Conn::Postgres(_) => {
-            let columns: Vec<String> = fields.iter().map(|(key, expression)| format!("{expression} AS \"{key}\"")).collect();
-            let object = format!("(SELECT row_to_json(linked) FROM (SELECT {}) AS linked)", columns.join(", "));
-            format!("(CASE WHEN {present} IS NULL THEN to_json({link}) ELSE {object} END)")
-        }
-    }
-}
-
 /// A text as the number it spells in digits; nothing where it spells none.
 pub(super) fn as_number(conn: &Conn, text: &str) -> String {
     match conn {
@@ -207,38 +132,6 @@ pub(super) fn without_index(conn: &Conn, column: String) -> String {
 /// `sum` and `avg` as a Float on both databases.
 pub(super) fn float_of(conn: &Conn, column: &str) -> String {
     format!("CAST({column} AS {})", pick(conn, "REAL", "DOUBLE PRECISION"))
-}
-
-/// A column as it is shown: what `json_object` and `row_to_json` would write differently is made equal.
-pub(super) fn shown(conn: &Conn, kind: Kind, column: &str, zone: Tz) -> String {
-    match (conn, kind) {
-        (_, Kind::Text { .. } | Kind::Int | Kind::Check | Kind::Date) | (Conn::Sqlite(_), Kind::Float) => column.to_owned(),
-        (Conn::Sqlite(_), Kind::Time) => format!(
-            "CASE WHEN {column} IS NOT NULL THEN printf('%d:%02d:%02d', {column} / 3600000000, {column} / 60000000 % 60, {column} / 1000000 % 60) || CASE {column} % 1000000 WHEN 0 THEN '' ELSE printf('.%06d', {column} % 1000000) END END"
-        ),
-        (Conn::Postgres(_), Kind::Time) => format!(
-            "({column} / 3600000000)::text || to_char(interval '1 microsecond' * {column}, CASE {column} % 1000000 WHEN 0 THEN ':MI:SS' ELSE ':MI:SS.US' END)"
-        ),
-        // Diesel stores 0, 3 or 6 digits of fraction, whichever is enough; Frappe shows 0 or 6. Calling
-        // back from SQLite costs more than the rest of the row, so UTC does without.
-        (Conn::Sqlite(_), Kind::Datetime) if zone == Tz::UTC => {
-            format!("CASE length({column}) WHEN 23 THEN {column} || '000' ELSE {column} END")
-        }
-        (Conn::Sqlite(_), Kind::Datetime) => format!("ostiary_local({column}, '{}')", zone.name()),
-        // A whole Float is shown as 1.0, not 1.
-        (Conn::Postgres(_), Kind::Float) => {
-            format!(
-                "(CASE WHEN {column} = trunc({column}) AND abs({column}) < 1e15 THEN {column}::text || '.0' ELSE {column}::text END)::json"
-            )
-        }
-        (Conn::Postgres(_), Kind::Datetime) => {
-            let local =
-                if zone == Tz::UTC { column.to_owned() } else { format!("({column} AT TIME ZONE 'UTC' AT TIME ZONE '{}')", zone.name()) };
-            format!(
-                "to_char({local}, CASE WHEN date_trunc('second', {local}) = {local} THEN 'YYYY-MM-DD HH24:MI:SS' ELSE 'YYYY-MM-DD HH24:MI:SS.US' END)"
-            )
-        }
-    }
 }
 
 /// A column as the text that `like` compares.
@@ -295,35 +188,6 @@ pub(super) fn missing_first(conn: &Conn, descending: bool) -> &'static str {
     }
 }
 
-/// Keeps a row from being changed by others until the transaction ends. SQLite has one writer at a time.
-pub(super) fn locked(conn: &Conn) -> &'static str {
-    match conn {
-        Conn::Sqlite(_) => "",
-        Conn::Postgres(_) => " FOR UPDATE",
-    }
-}
-
-/// Keeps a row from being changed or removed by others until the transaction ends, though not from being held like this by others too.
-pub(super) fn shared(conn: &Conn) -> &'static str {
-    match conn {
-        Conn::Sqlite(_) => "",
-        Conn::Postgres(_) => " FOR SHARE",
-    }
-}
-
-/// Keeps these clients, and what refers to them, from being changed by others until the transaction ends. SQLite has one
-/// writer at a time.
-///
-/// # Errors
-/// [`StoreError`] from the database.
-pub(super) fn lock_clients(conn: &mut Conn, client_ids: &[String]) -> Result<(), StoreError> {
-    if let Conn::Postgres(postgres) = conn {
-        let named = oauth_clients::table.filter(oauth_clients::client_id.eq_any(client_ids)).select(oauth_clients::client_id);
-        named.order(oauth_clients::client_id).for_update().load::<String>(postgres)?;
-    }
-    Ok(())
-}
-
 /// Of two spellings of an expression, the one for this database.
 pub(super) fn pick<'a>(conn: &Conn, sqlite: &'a str, postgres: &'a str) -> &'a str {
     match conn {
@@ -344,70 +208,6 @@ pub(super) fn column_type(conn: &Conn, kind: Kind) -> &'static str {
         (Conn::Postgres(_), Kind::Float) => "DOUBLE PRECISION",
         (Conn::Postgres(_), Kind::Date) => "DATE",
         (Conn::Postgres(_), Kind::Datetime) => "TIMESTAMP",
-    }
-}
-
-/// Waits until no other process makes what a new database needs, and keeps them from it until the
-/// transaction ends. SQLite's write transaction does so by itself.
-///
-/// # Errors
-/// [`StoreError`] from the database.
-pub(super) fn lock_set_up(conn: &mut Conn) -> Result<(), StoreError> {
-    if let Conn::Postgres(postgres) = conn {
-        diesel::sql_query("SELECT pg_advisory_xact_lock(7165916214)").execute(postgres)?;
-    }
-    Ok(())
-}
-
-/// Waits until no other process changes tables, and keeps them from it until the transaction
-/// ends. SQLite's write transaction does so by itself.
-///
-/// # Errors
-/// [`StoreError`] from the database.
-pub(super) fn lock_tables(conn: &mut Conn) -> Result<(), StoreError> {
-    if let Conn::Postgres(postgres) = conn {
-        diesel::sql_query("SELECT pg_advisory_xact_lock(7165916213)").execute(postgres)?;
-    }
-    Ok(())
-}
-
-/// Waits until no other process moves documents of a tree, and keeps them from it until the
-/// transaction ends. SQLite's write transaction does so by itself.
-///
-/// # Errors
-/// [`StoreError`] from the database.
-pub(super) fn lock_tree(conn: &mut Conn, doctype: &str) -> Result<(), StoreError> {
-    if let Conn::Postgres(postgres) = conn {
-        diesel::sql_query("SELECT pg_advisory_xact_lock(716591621, hashtext($1))").bind::<Text, _>(doctype).execute(postgres)?;
-    }
-    Ok(())
-}
-
-/// Keeps a change of tables from waiting for, and so holding up, everybody who uses them; and lets it take its
-/// time once it runs. Until the transaction ends. SQLite has one writer at a time, which waits for nobody.
-///
-/// # Errors
-/// [`StoreError`] from the database.
-pub(super) fn limit_waiting_for_tables(conn: &mut Conn) -> Result<(), StoreError> {
-    match conn {
-        Conn::Sqlite(_) => Ok(()),
-        Conn::Postgres(postgres) => Ok(postgres.batch_execute("SET LOCAL lock_timeout = '3s'; SET LOCAL statement_timeout = '10min'")?),
-    }
-}
-
-/// Whether the database gave up waiting for a lock.
-pub(super) fn is_lock_timeout(cause: &str) -> bool {
-    cause.contains("lock timeout")
-}
-
-/// Keeps everybody else from reading and writing a (quoted) table until the transaction ends.
-///
-/// # Errors
-/// [`StoreError`] from the database, see [`is_lock_timeout`].
-pub(super) fn lock_table(conn: &mut Conn, table: &str) -> Result<(), StoreError> {
-    match conn {
-        Conn::Sqlite(_) => Ok(()),
-        Conn::Postgres(postgres) => Ok(postgres.batch_execute(&format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"))?),
     }
 }
 
@@ -486,17 +286,4 @@ pub(super) fn list_columns(conn: &mut Conn, table: &str) -> Result<Vec<String>, 
         .load::<Column>(postgres)?,
     };
     Ok(columns.into_iter().map(|column| column.name).collect())
-}
-
-/// Waits until nobody else holds this word, and keeps it from them until the transaction ends. SQLite's write
-/// transaction does so by itself.
-///
-/// # Errors
-/// [`StoreError`] from the database.
-pub(super) fn lock_word(conn: &mut Conn, word: &str) -> Result<(), StoreError> {
-    if let Conn::Postgres(postgres) = conn {
-        let lock = diesel::sql_query("SELECT pg_advisory_xact_lock(hashtextextended($1, 7165916215))");
-        lock.bind::<Text, _>(word).execute(postgres)?;
-    }
-    Ok(())
 }
