@@ -79,7 +79,7 @@ pub fn terms_of(doctype: &DocType, document: &Map<String, Value>) -> String {
             if terms.len() >= MAX_WORDS {
                 break;
             }
-            terms.insert(word.folded);
+            terms.insert(word.folded.into_owned());
         }
     }
     let mut all = doctype_term(&doctype.name);
@@ -97,16 +97,16 @@ pub fn doctype_term(doctype: &str) -> String {
 
 /// A word of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Word {
-    /// As it is compared.
-    pub folded: String,
+pub struct Word<'a> {
+    /// As it is compared; most words are so already.
+    pub folded: Cow<'a, str>,
     /// Where it begins and ends in the text, in bytes.
     pub start: usize,
     pub end: usize,
 }
 
 /// Cuts a text into words: runs of letters and digits. Scripts that put no spaces between words are cut into letters.
-pub fn words(text: &str) -> impl Iterator<Item = Word> {
+pub fn words(text: &str) -> impl Iterator<Item = Word<'_>> {
     let mut rest = text.char_indices().peekable();
     std::iter::from_fn(move || {
         loop {
@@ -144,10 +144,11 @@ fn stands_alone(letter: char) -> bool {
 }
 
 /// A word as it is compared: without case and marks, in its plainest letters.
-fn fold(word: &str) -> String {
+fn fold(word: &str) -> Cow<'_, str> {
     if word.is_ascii() {
-        let end = word.len().min(MAX_WORD);
-        return word[..end].to_ascii_lowercase();
+        let word = &word[..word.len().min(MAX_WORD)];
+        let is_folded = !word.bytes().any(|letter| letter.is_ascii_uppercase());
+        return if is_folded { Cow::Borrowed(word) } else { Cow::Owned(word.to_ascii_lowercase()) };
     }
     let mut folded = String::with_capacity(word.len());
     for letter in DecomposingNormalizerBorrowed::new_nfkd().normalize(word).chars().flat_map(char::to_lowercase) {
@@ -170,7 +171,7 @@ fn fold(word: &str) -> String {
     if let Some((end, _)) = folded.char_indices().nth(MAX_WORD) {
         folded.truncate(end);
     }
-    folded
+    Cow::Owned(folded)
 }
 
 /// The text between tags, with a space for each tag.
@@ -207,7 +208,7 @@ mod tests {
     use super::*;
 
     fn folded(text: &str) -> Vec<String> {
-        words(text).map(|word| word.folded).collect()
+        words(text).map(|word| word.folded.into_owned()).collect()
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::doctype::words::{searched_fields, signature, terms_of};
 use crate::doctype::{DocType, Registry};
 use crate::error::AppError;
 use crate::store::documents;
-use crate::store::search::{self, Progress};
+use crate::store::search::{self, Age, Progress};
 
 /// Documents that one batch looks at; a writer waits for no more than that.
 const BATCH: i64 = 100;
@@ -32,7 +32,7 @@ pub(super) fn keep(
     if fields.is_empty() || before.is_some_and(is_same) {
         return Ok(());
     }
-    Ok(search::put_terms(cx.conn, &doctype.name, name, &terms_of(doctype, document))?)
+    Ok(search::put_terms(cx.conn, &doctype.name, name, &terms_of(doctype, document), Age::Newest)?)
 }
 
 /// Lets a document be found no more.
@@ -116,7 +116,7 @@ fn look_at(cx: &mut Cx, doctype: &str, limit: i64) -> Result<i64, AppError> {
     for row in &rows {
         let document: Map<String, Value> = serde_json::from_str(row).map_err(crate::store::StoreError::corrupt)?;
         let name = document.get("name").map(name_text).unwrap_or_default();
-        search::put_terms(cx.conn, &doctype.name, &name, &terms_of(doctype, &document))?;
+        search::put_terms(cx.conn, &doctype.name, &name, &terms_of(doctype, &document), Age::AsBefore)?;
         names.push(name);
     }
     let done = count(rows.len()) < limit;

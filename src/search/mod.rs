@@ -90,7 +90,7 @@ pub fn search(cx: &mut Cx, caller: &Caller, params: &SearchParams) -> Result<Fou
         return Ok(Found::default());
     }
     let limit = i64::try_from(RANKED + 1).unwrap_or(i64::MAX);
-    let (total, matched) = store::list_matched_doctypes(cx.conn, &wanted, named.as_ref().map(|(doctype, _)| doctype.name.as_str()), limit)?;
+    let (total, matched) = store::list_matched_doctypes(cx.conn, &wanted, limit)?;
     let begin = if total < limit { Begin::AllMatches } else { Begin::NewestMatches };
     let doctypes = match (named, begin) {
         (Some(named), _) => vec![named],
@@ -130,9 +130,9 @@ fn read_wanted(text: &str) -> Result<Wanted, AppError> {
     let mut wanted = Wanted::default();
     for word in words(text) {
         if word.end == text.len() && word.folded.chars().count() >= MIN_BEGINNING {
-            wanted.beginning = Some(word.folded);
-        } else if !wanted.words.contains(&word.folded) {
-            wanted.words.push(word.folded);
+            wanted.beginning = Some(word.folded.into_owned());
+        } else if !wanted.words.iter().any(|known| *known == word.folded) {
+            wanted.words.push(word.folded.into_owned());
         }
     }
     if wanted.words.len() > MAX_WORDS {

@@ -29,20 +29,48 @@ impl Wanted {
     }
 }
 
-/// Keeps the words of a document, which is the newest of all from now on.
+/// How new a document counts as whose words are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Age {
+    /// It was just written: the newest of all.
+    Newest,
+    /// It was there before; where its words were kept already, it stays as new as it was.
+    AsBefore,
+}
+
+/// Keeps the words of a document.
 ///
 /// # Errors
 /// [`StoreError`] from the database.
-pub fn put_terms(conn: &mut Conn, doctype: &str, name: &str, terms: &str) -> Result<(), StoreError> {
-    let mut statement = Statement::default();
+pub fn put_terms(conn: &mut Conn, doctype: &str, name: &str, terms: &str, age: Age) -> Result<(), StoreError> {
     if !dialect::has_term_table(conn) {
+        let mut statement = Statement::default();
         statement.sql("INSERT INTO search_documents (doctype, name, terms) VALUES (").text(doctype).sql(", ").text(name);
-        statement.sql(", array_to_tsvector(string_to_array(").text(terms);
-        statement.sql(", ' '))) ON CONFLICT (doctype, name) DO UPDATE SET id = EXCLUDED.id, terms = EXCLUDED.terms");
+        statement.sql(", array_to_tsvector(string_to_array(").text(terms).sql(", ' '))) ON CONFLICT (doctype, name) DO UPDATE SET ");
+        statement.sql(match age {
+            Age::Newest => "id = EXCLUDED.id, terms = EXCLUDED.terms",
+            Age::AsBefore => "terms = EXCLUDED.terms",
+        });
         statement.execute(conn)?;
         return Ok(());
     }
-    delete_document(conn, doctype, name)?;
+    let known = match age {
+        Age::Newest => {
+            delete_document(conn, doctype, name)?;
+            None
+        }
+        Age::AsBefore => {
+            let mut statement = Statement::default();
+            statement.sql("SELECT CAST(id AS TEXT) FROM search_documents WHERE doctype = ").text(doctype).sql(" AND name = ").text(name);
+            statement.load(conn)?.pop()
+        }
+    };
+    let mut statement = Statement::default();
+    if let Some(id) = known {
+        statement.sql("UPDATE search_terms SET terms = ").text(terms).sql(" WHERE rowid = ").int(id.parse().map_err(StoreError::corrupt)?);
+        statement.execute(conn)?;
+        return Ok(());
+    }
     statement.sql("INSERT INTO search_documents (doctype, name) VALUES (").text(doctype).sql(", ").text(name);
     statement.sql(") RETURNING CAST(id AS TEXT)");
     let id = statement.load(conn)?.first().and_then(|id| id.parse().ok()).ok_or_else(|| StoreError::corrupt("search_documents.id"))?;
@@ -104,17 +132,12 @@ pub fn list_names(conn: &mut Conn, doctype: &str, after: Option<&str>, up_to: Op
     Ok(query.load(conn)?)
 }
 
-/// How many documents (of one doctype, or of all) have the words, up to `limit`, and of which doctypes they are.
+/// How many documents have the words, up to `limit`, and of which doctypes they are.
 ///
 /// # Errors
 /// [`StoreError`] from the database.
-pub fn list_matched_doctypes(
-    conn: &mut Conn,
-    wanted: &Wanted,
-    doctype: Option<&str>,
-    limit: i64,
-) -> Result<(i64, Vec<String>), StoreError> {
-    let text = wanted.to_match(conn, doctype);
+pub fn list_matched_doctypes(conn: &mut Conn, wanted: &Wanted, limit: i64) -> Result<(i64, Vec<String>), StoreError> {
+    let text = wanted.to_match(conn, None);
     let mut statement = Statement::default();
     if dialect::has_term_table(conn) {
         statement.sql("WITH m AS (SELECT s.doctype FROM search_terms AS t CROSS JOIN search_documents AS s ON s.id = t.rowid");

@@ -46,7 +46,9 @@ async fn greeting(_: Backend) {
     let host = |url: &str| url::Url::parse(url).expect("a URL").host_str().map(str::to_owned);
     assert_eq!((host(&demo.issuer).as_deref(), host(&demo.sample_app).as_deref()), (Some("127.0.0.1"), Some("localhost")));
     assert!(home(&demo, &Caller::anonymous(&demo.issuer)).await.contains("Log in with Ostiary"));
-    assert_eq!(demo.log(), "");
+    // A machine that is busy with other things may be slow.
+    let log: Vec<String> = demo.log().lines().filter(|line| !line.contains("slow write job")).map(str::to_owned).collect();
+    assert_eq!(log, Vec::<String>::new());
     // A setting wins over the demo's own.
     let chatty = Demo::start_with(&[("OSTIARY_LOG", "info")]).await;
     Caller::anonymous(&chatty.issuer).get("/api/method/ping").send().await.expect_status(200);

@@ -174,7 +174,13 @@ fn push_comparison(statement: &mut Statement, scope: &Scope<'_>, rendered: &Rend
             statement.sql(&format!("{column} = ''"));
         }
         Operation::InSet(set) => push_set(statement, scope, column, kind, "IN", set),
-        Operation::NotInSet(set) => push_set(statement, scope, column, kind, "NOT IN", set),
+        Operation::NotInSet(set) => {
+            // Even NULL is not in a set of nothing.
+            if *missing == Missing::FulfilsNothing {
+                statement.sql(&format!("{column} IS NOT NULL AND "));
+            }
+            push_set(statement, scope, column, kind, "NOT IN", set);
+        }
     }
     if holds_for_missing(*missing, kind, operation) {
         statement.sql(&format!(" OR {column} IS NULL"));

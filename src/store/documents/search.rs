@@ -45,7 +45,8 @@ pub fn leaves_few(rights: &Filter) -> bool {
 pub fn search_documents(conn: &mut Conn, search: &Search<'_>, begin: Begin) -> Result<Vec<String>, StoreError> {
     let Search { doctype, wanted, rights, fields, limit, zone } = *search;
     let scope = Scope::new(conn, doctype, "d".to_owned(), zone);
-    let text = wanted.to_match(conn, Some(&doctype.name));
+    // The word that stands for the doctype leads past all its documents, so it serves where the others find as many.
+    let text = wanted.to_match(conn, (begin == Begin::NewestMatches).then_some(doctype.name.as_str()));
     let name = scope.own("name");
     // Names are numbers in one table and texts in the other.
     let named = if doctype.has_numbers_for_names() { dialect::as_number(conn, "s.name") } else { "s.name".to_owned() };
@@ -74,6 +75,9 @@ pub fn search_documents(conn: &mut Conn, search: &Search<'_>, begin: Begin) -> R
             let order = if begin == Begin::NewestMatches && first { " ORDER BY id DESC LIMIT " } else { "" };
             statement.sql("WITH m AS MATERIALIZED (SELECT id, name FROM search_documents WHERE terms @@ CAST(").text(&text);
             statement.sql(" AS tsquery)");
+            if begin == Begin::AllMatches {
+                statement.sql(" AND doctype = ").text(&doctype.name);
+            }
             if !order.is_empty() {
                 statement.sql(order).int(limit);
             }

@@ -28,11 +28,11 @@ async fn driver(program: &'static str, app: &TestApp) -> (Driver, TestUser) {
 async fn with_key(program: &'static str, app: &TestApp) {
     let (driver, amina) = driver(program, app).await;
     let (key, secret) = amina.generate_keys().await;
-    driver.given("API_KEY", &key).given("API_SECRET", &secret).run("key");
+    driver.given("API_KEY", &key).given("API_SECRET", &secret).run("key").await;
 }
 
 async fn frappe_client_does_its_work_after_a_login_with_a_password(app: TestApp) {
-    driver("frappe_client.py", &app).await.0.run("password");
+    driver("frappe_client.py", &app).await.0.run("password").await;
 }
 
 async fn frappe_client_does_its_work_with_an_api_key(app: TestApp) {
@@ -40,7 +40,7 @@ async fn frappe_client_does_its_work_with_an_api_key(app: TestApp) {
 }
 
 async fn frappe_js_sdk_does_its_work_with_the_cookie_of_a_login(app: TestApp) {
-    driver("frappe_js_sdk.mjs", &app).await.0.run("password");
+    driver("frappe_js_sdk.mjs", &app).await.0.run("password").await;
 }
 
 async fn frappe_js_sdk_does_its_work_with_an_api_key(app: TestApp) {
@@ -51,5 +51,5 @@ async fn frappe_js_sdk_does_its_work_with_an_access_token(app: TestApp) {
     let (driver, amina) = driver("frappe_js_sdk.mjs", &app).await;
     let client = app.client(json!({ "skip_authorization": 1 })).await;
     let tokens = client.log_in(&amina.cookie().await, "all").await;
-    driver.given("ACCESS_TOKEN", &tokens.access).run("bearer");
+    driver.given("ACCESS_TOKEN", &tokens.access).run("bearer").await;
 }

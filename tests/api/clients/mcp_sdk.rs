@@ -29,13 +29,13 @@ const MORE: &str = "tools:reset";
 async fn a_host_finds_the_api_by_its_address(setup: Setup) {
     let app = registration_open(setup).await;
     let amina = app.user("amina@example.com").await;
-    Driver::new("mcp_client.mjs", &app, &amina).run("api");
+    Driver::new("mcp_client.mjs", &app, &amina).run("api").await;
 }
 
 async fn a_host_finds_its_way_from_a_tool_server_and_gets_tokens_for_it_alone(setup: Setup) {
     let app = registration_open(setup).await;
     let amina = app.user("amina@example.com").await;
-    beside_a_tool_server(&app, &amina).await.run("server");
+    beside_a_tool_server(&app, &amina).await.run("server").await;
 }
 
 async fn a_host_that_registers_nowhere_is_known_by_the_url_of_its_description(setup: Setup) {
@@ -57,7 +57,7 @@ async fn a_host_that_registers_nowhere_is_known_by_the_url_of_its_description(se
     });
     web.serve("/mcp-host.json", Answer::json(&description));
     let amina = app.user("amina@example.com").await;
-    beside_a_tool_server(&app, &amina).await.given("CLIENT_METADATA_URL", &url).run("document");
+    beside_a_tool_server(&app, &amina).await.given("CLIENT_METADATA_URL", &url).run("document").await;
     assert_eq!(web.requests(), 1, "{:?}", web.heads());
 }
 
@@ -77,7 +77,7 @@ async fn a_machine_gets_a_token_for_a_tool_server(app: TestApp) {
     let with_key = app.client(fields).await;
     let driver = beside_a_tool_server(&app, &robot).await;
     let driver = driver.given("MACHINE_ID", &machine.id).given("MACHINE_SECRET", &machine.secret.expect("a machine has one"));
-    driver.given("MACHINE_WITH_KEY", &with_key.id).given("MACHINE_KEY", &key.serialize_pem()).run("machine");
+    driver.given("MACHINE_WITH_KEY", &with_key.id).given("MACHINE_KEY", &key.serialize_pem()).run("machine").await;
 }
 
 /// A free port that no test gets by chance: below those that Linux hands out to whoever asks for any.

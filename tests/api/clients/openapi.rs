@@ -109,7 +109,7 @@ async fn the_description_is_valid(app: TestApp) {
     let driver = Driver::new("openapi_client.py", &app, &administrator);
     // Not all that there are: reading this takes the validator its time.
     let doctypes = "Customer,File,HD Ticket,OAuth Client,System Settings,Territory,User";
-    driver.given("AUTHORIZATION", &format!("token {key}:{secret}")).given("DOCTYPES", doctypes).within(280).run("valid");
+    driver.given("AUTHORIZATION", &format!("token {key}:{secret}")).given("DOCTYPES", doctypes).within(280).run("valid").await;
 }
 
 async fn a_description_holds_a_limited_number_of_doctypes(backend: Backend) {
@@ -169,7 +169,7 @@ tried_by_schemathesis! {
 }
 
 /// On a process of its own: what it is sent may change anything.
-async fn tried(backend: Backend, paths: &str, scenario: &str) {
+async fn tried(backend: Backend, paths: &str, scenario: &'static str) {
     let (database, directory) = (Database::new(backend), TemporaryDirectory::new());
     let launch = Launch::new(database.url(), directory.path());
     let program = launch.start().await;
@@ -186,5 +186,6 @@ async fn tried(backend: Backend, paths: &str, scenario: &str) {
         .given("PATHS", paths)
         .given("EXAMPLES", "4")
         .within(280)
-        .run(scenario);
+        .run(scenario)
+        .await;
 }

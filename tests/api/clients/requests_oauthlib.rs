@@ -11,7 +11,7 @@ async fn a_web_application_goes_all_the_way_with_every_method(app: TestApp) {
     let amina = app.user("amina@example.com").await;
     for (label, method) in METHODS {
         let registered = web_app(&app, label, "RS256").await;
-        Driver::new("requests_oauthlib_client.py", &app, &amina).client(&registered, method).run("web");
+        Driver::new("requests_oauthlib_client.py", &app, &amina).client(&registered, method).run("web").await;
     }
 }
 
@@ -19,6 +19,6 @@ async fn a_backend_application_gets_a_token_of_its_own(app: TestApp) {
     let robot = app.user("robot@example.com").await;
     let registered = app.machine(&robot, "all").await;
     for method in ["client_secret_basic", "client_secret_post"] {
-        Driver::new("requests_oauthlib_client.py", &app, &robot).client(&registered, method).run("machine");
+        Driver::new("requests_oauthlib_client.py", &app, &robot).client(&registered, method).run("machine").await;
     }
 }

@@ -138,9 +138,11 @@ async fn an_apps_folder_is_imported_beside_a_running_server(backend: Backend) {
     contains(&report, &["added      Lodge Booking", "added      Lodge Room", "4 added, 0 changed, 0 left alone, 0 refused; 4 other files"]);
     assert!(!report.contains("warning"), "{report}");
     let started = Instant::now();
-    while administrator.get("/api/resource/Lodge%20Booking").send().await.status != 200 {
-        assert!(started.elapsed() < Duration::from_secs(1), "still not after a second");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    for doctype in ["Lodge%20Booking", "Lodge%20Room"] {
+        while administrator.get(&format!("/api/resource/{doctype}")).send().await.status != 200 {
+            assert!(started.elapsed() < Duration::from_secs(1), "still no {doctype} after a second");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
     let made = administrator.post("/api/resource/Lodge%20Room").json(&json!({"number": "12", "rate": 80})).send().await;
     made.expect_status(200);
