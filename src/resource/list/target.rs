@@ -140,6 +140,13 @@ impl<'a, 'c> Asking<'a, 'c> {
         self.name(text)?.ok_or_else(|| AppError::FieldNotPermitted(shorten(text)))
     }
 
+    /// Whether the caller could name a field of the document itself. It does not count as named.
+    pub fn may_see(&self, fieldname: &str) -> bool {
+        let target = self.target;
+        let field = target.doctype.column(fieldname);
+        field.is_some_and(|(field, _)| permissions::may_use(self.caller, target.permitting(), field, target.action))
+    }
+
     fn may_see_rows(&self, rows: &ChildRows) -> bool {
         let doctype = &self.target.doctype;
         let meant = |table: &&Field| table.options == rows.doctype.name && rows.table.as_ref().is_none_or(|name| *name == table.fieldname);
@@ -150,14 +157,10 @@ impl<'a, 'c> Asking<'a, 'c> {
 impl Asker for Asking<'_, '_> {
     fn may_name(&mut self, column: &Column) -> Result<bool, AppError> {
         let (caller, target) = (self.caller, self.target);
-        let own = |fieldname: &str| {
-            let field = target.doctype.column(fieldname);
-            field.is_some_and(|(field, _)| permissions::may_use(caller, target.permitting(), field, target.action))
-        };
         let may_name = match column {
-            Column::Own(fieldname) => own(fieldname),
+            Column::Own(fieldname) => self.may_see(fieldname),
             Column::Linked { link, doctype, fieldname } => {
-                if !own(link) {
+                if !self.may_see(link) {
                     return Ok(false);
                 }
                 let readable = self.readable(doctype)?;

@@ -281,7 +281,8 @@ fn read_order(asking: &mut Asking<'_, '_>, order_by: Option<&str>, fields: &[Sho
         }
         (None, Groups::Nothing | Groups::Distinct(_)) => {
             let own = |key: &meta::SortKey| Order { term: Term::Column(Column::from(key.fieldname.as_str())), descending: key.descending };
-            doctype.default_order.iter().map(own).collect()
+            // Frappe: sorts by it whoever asks, here: not by what the caller may not see, because the order and a cursor tell it.
+            doctype.default_order.iter().filter(|key| asking.may_see(&key.fieldname)).map(own).collect()
         }
         (None, Groups::By(_) | Groups::Everything) => Vec::new(),
     };
