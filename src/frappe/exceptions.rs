@@ -223,12 +223,11 @@ impl From<&AppError> for Exception {
                 validation("DocstatusTransitionError", format!("Cannot change docstatus from {from} to {to}"))
             }
             AppError::AfterSubmit { label, row, from, to } => {
-                let text = format!(
-                    "{} Not allowed to change <strong>{label}</strong> after submission from <strong>{}</strong> to <strong>{}</strong>",
-                    row_number(*row),
-                    escape(from),
-                    escape(to)
-                );
+                let mut text = format!("{} Not allowed to change <strong>{label}</strong> after submission", row_number(*row));
+                // Neither is told to who may not read the field.
+                if !(from.is_empty() && to.is_empty()) {
+                    text.push_str(&format!(" from <strong>{}</strong> to <strong>{}</strong>", escape(from), escape(to)));
+                }
                 validation("UpdateAfterSubmitError", text)
             }
             AppError::CancelledLink { label, value } => {

@@ -120,10 +120,10 @@ fn parse(text: &str) -> Result<Map<String, Value>, AppError> {
 /// # Errors
 /// [`AppError`] from the database.
 pub(super) fn show_written(cx: &mut Cx, caller: &Caller, doctype: &DocType, document: &mut Map<String, Value>) -> Result<(), AppError> {
-    match permissions::require_document(cx, caller, doctype, Action::Read, document) {
-        Ok(()) => hide(cx, caller, doctype, document),
-        Err(AppError::NotPermitted(_)) => document.retain(|fieldname, _| doctype.field(fieldname).is_none()),
-        Err(other) => return Err(other),
+    if permissions::allows(cx, caller, doctype, Action::Read, document)? {
+        hide(cx, caller, doctype, document);
+    } else {
+        document.retain(|fieldname, _| doctype.field(fieldname).is_none());
     }
     Ok(())
 }

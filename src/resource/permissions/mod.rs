@@ -348,6 +348,24 @@ pub(super) fn require_document(
     ask_hooks(cx, caller, doctype, action, document)
 }
 
+/// Whether the caller may do `action` to a document, as it is shown.
+///
+/// # Errors
+/// [`AppError`] from the database.
+pub(super) fn allows(
+    cx: &mut Cx,
+    caller: &Caller,
+    doctype: &DocType,
+    action: Action,
+    document: &Map<String, Value>,
+) -> Result<bool, AppError> {
+    match require_document(cx, caller, doctype, action, document) {
+        Ok(()) => Ok(true),
+        Err(AppError::NotPermitted(_)) => Ok(false),
+        Err(other) => Err(other),
+    }
+}
+
 /// Refuses a document that was just written and now is none that the caller could have written.
 ///
 /// # Errors

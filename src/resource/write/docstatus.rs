@@ -1,14 +1,16 @@
 //! Draft, submitted, cancelled: which steps there are between them, who may take them, what may
 //! still change then, and the amendment of what was cancelled (contract 7.5).
 
+use chrono_tz::Tz;
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value};
 
 use super::body::Secret;
+use super::store::Target;
 use crate::auth::Caller;
 use crate::cx::Cx;
 use crate::doctype::filter::shorten;
-use crate::doctype::{DocType, Field, FieldType, Values};
+use crate::doctype::{DocType, Field, FieldType, FieldValue, Values};
 use crate::error::{AppError, Denied, Docstatus};
 use crate::resource::permissions::{self, Action};
 use crate::resource::read;
@@ -113,16 +115,22 @@ fn sent(body: &Map<String, Value>) -> Result<Option<Docstatus>, AppError> {
 /// Refuses changes of a submitted document but in the fields that allow them.
 ///
 /// # Errors
-/// [`AppError::AfterSubmit`].
+/// [`AppError::AfterSubmit`], with the values for who may read them.
 pub(super) fn require_allowed_after_submit(
-    cx: &Cx,
-    doctype: &DocType,
+    cx: &mut Cx,
+    target: Target<'_>,
+    current: &Map<String, Value>,
     before: &Values,
     values: &Values,
     secrets: &[Secret],
 ) -> Result<(), AppError> {
+    let Target { caller, doctype, .. } = target;
+    let reads = permissions::allows(cx, caller, doctype, Action::Read, current)?;
+    // Frappe: tells what stands there, here: only to who may read it, because writing is another right.
+    let sees = |field: &Field| reads && permissions::may_use(caller, doctype, field, Action::Read);
+    let compare = Compare { zone: cx.env.config.site.time_zone, sees: &sees };
     let registry = cx.env.doctypes();
-    require_same_fields(cx, doctype, before, values)?;
+    compare.require_same_fields(doctype, before, values)?;
     for field in doctype.secrets().filter(|field| !field.allow_on_submit) {
         if secrets.iter().any(|secret| secret.row.is_none() && secret.fieldname == field.fieldname) {
             let to = if secrets.iter().all(|secret| secret.text.expose_secret().is_empty()) { "" } else { "*" };
@@ -133,11 +141,11 @@ pub(super) fn require_allowed_after_submit(
         let Some(child) = registry.get(&table.options) else { continue };
         let (old, new) = (before.rows(&table.fieldname).unwrap_or_default(), values.rows(&table.fieldname).unwrap_or_default());
         if !table.allow_on_submit && old.len() != new.len() {
-            return Err(refuse(table, old.len().to_string(), new.len().to_string()));
+            return Err(compare.refuse(table, old.len().to_string(), new.len().to_string()));
         }
         for (index, row) in new.iter().enumerate() {
             match old.iter().find(|old| row.has("name") && old.get("name") == row.get("name")) {
-                Some(old) => require_same_fields(cx, child, old, row).map_err(|error| error.in_row(index + 1))?,
+                Some(old) => compare.require_same_fields(child, old, row).map_err(|error| error.in_row(index + 1))?,
                 None if table.allow_on_submit => {}
                 None => return Err(refuse(table, String::new(), row.text("name").unwrap_or_default().to_owned()).in_row(index + 1)),
             }
@@ -146,16 +154,27 @@ pub(super) fn require_allowed_after_submit(
     Ok(())
 }
 
-fn require_same_fields(cx: &Cx, doctype: &DocType, before: &Values, values: &Values) -> Result<(), AppError> {
-    let zone = cx.env.config.site.time_zone;
-    for field in doctype.fields.iter().filter(|field| !field.allow_on_submit) {
-        let (old, new) = (before.get(&field.fieldname), values.get(&field.fieldname));
-        if !same(old, new) {
-            let shown = |value: Option<&crate::doctype::FieldValue>| shorten(&value.map_or_else(String::new, |value| value.shown(zone)));
-            return Err(refuse(field, shown(old), shown(new)));
+/// How values are compared, and for whom.
+struct Compare<'a> {
+    zone: Tz,
+    sees: &'a dyn Fn(&Field) -> bool,
+}
+
+impl Compare<'_> {
+    fn require_same_fields(&self, doctype: &DocType, before: &Values, values: &Values) -> Result<(), AppError> {
+        for field in doctype.fields.iter().filter(|field| !field.allow_on_submit) {
+            let (old, new) = (before.get(&field.fieldname), values.get(&field.fieldname));
+            if !same(old, new) {
+                let shown = |value: Option<&FieldValue>| shorten(&value.map_or_else(String::new, |value| value.shown(self.zone)));
+                return Err(self.refuse(field, shown(old), shown(new)));
+            }
         }
+        Ok(())
     }
-    Ok(())
+
+    fn refuse(&self, field: &Field, from: String, to: String) -> AppError {
+        if (self.sees)(field) { refuse(field, from, to) } else { refuse(field, String::new(), String::new()) }
+    }
 }
 
 fn refuse(field: &Field, from: String, to: String) -> AppError {

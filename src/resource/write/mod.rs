@@ -164,7 +164,7 @@ pub fn update(
     }
     checks::require_set_once(cx, &doctype, &before, &values)?;
     if matches!(step, Step::ChangeSubmitted | Step::Cancel) {
-        docstatus::require_allowed_after_submit(cx, &doctype, &before, &values, &secrets)?;
+        docstatus::require_allowed_after_submit(cx, target, &current, &before, &values, &secrets)?;
     }
     if step != Step::Cancel {
         let spared = adapter.map_or(&[][..], |adapter| adapter.spares(&values));
