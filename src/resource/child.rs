@@ -11,7 +11,7 @@ use crate::cx::Cx;
 use crate::doctype::filter::shorten;
 use crate::doctype::validate::read_name;
 use crate::doctype::{DocType, Field};
-use crate::error::AppError;
+use crate::error::{AppError, Denied};
 
 /// Where a row stands.
 struct Place {
@@ -31,7 +31,7 @@ pub(super) fn find(cx: &Cx, doctype: &str) -> Option<Arc<DocType>> {
 /// As [`super::read()`] of the document.
 pub(super) fn read_row(cx: &mut Cx, caller: &Caller, child: &DocType, name: &str) -> Result<Map<String, Value>, AppError> {
     let place = place(cx, child, name)?;
-    let document = read::read(cx, caller, &place.parenttype.name, &place.parent)?;
+    let document = read::read(cx, caller, &place.parenttype.name, &place.parent).map_err(|error| without_parent(child, error))?;
     take_row(child, document, &place, name)
 }
 
@@ -54,7 +54,7 @@ pub(super) fn update(
     body.insert("name".into(), name.into());
     let changed = move |row: Value| if read_name_of(&row).as_deref() == Some(name) { Value::Object(body.clone()) } else { row };
     let rows = kept_rows(cx, caller, &place)?.into_iter().map(changed).collect();
-    let document = save_rows(cx, caller, &place, rows, gathered)?;
+    let document = save_rows(cx, caller, &place, rows, gathered).map_err(|error| without_parent(child, error))?;
     take_row(child, document, &place, name)
 }
 
@@ -65,7 +65,7 @@ pub(super) fn update(
 pub(super) fn delete(cx: &mut Cx, caller: &Caller, child: &DocType, name: &str) -> Result<(), AppError> {
     let place = place(cx, child, name)?;
     let rows = kept_rows(cx, caller, &place)?.into_iter().filter(|row| read_name_of(row).as_deref() != Some(name)).collect();
-    save_rows(cx, caller, &place, rows, &Gathered::default()).map(drop)
+    save_rows(cx, caller, &place, rows, &Gathered::default()).map(drop).map_err(|error| without_parent(child, error))
 }
 
 /// Appends a row to the document that `parent`, `parenttype` and `parentfield` in it name; returns
@@ -110,6 +110,16 @@ fn place_of(cx: &Cx, child: &DocType, row: &Map<String, Value>) -> Result<Place,
         return Err(AppError::Validation(format!("{} has no table {field} of {}", parenttype.name, child.name)));
     }
     Ok(Place { parenttype: Arc::clone(parenttype), parent, parentfield: parentfield.to_owned() })
+}
+
+/// Frappe: says which document it is that may not be read or changed, here: not, because whoever knows a row may not know its document.
+fn without_parent(child: &DocType, error: AppError) -> AppError {
+    match error {
+        AppError::NotPermitted(Denied::Doctype { .. } | Denied::Document { .. }) => {
+            AppError::NotPermitted(Denied::ChildTable(child.name.clone()))
+        }
+        other => other,
+    }
 }
 
 /// The rows of the table by name alone, which leaves them as they are. The document stays locked, so that no row is lost
