@@ -7,8 +7,9 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::Value;
 
 use super::call::{Body, Call, Reply, Verb, Version};
+use super::methods::desk_query_report;
 use super::refusal::{after_session, body_error, error_response, resource_of};
-use super::registry::Door;
+use super::registry::{self, Door};
 use super::target::{Target, is_internal};
 use super::{envelope, files, openapi, resource_v1, resource_v2};
 use crate::auth::{Identity, RequestFacts, csrf};
@@ -194,6 +195,10 @@ impl<'a> Incoming<'a> {
         let field = params.take_text("csrf_token");
         csrf::check(&self.state.csrf_rules(), &identity, &self.facts, field.as_deref())?;
         let keep = identity.clone();
+        if let Target::Report(name) = target {
+            params.values.insert(desk_query_report::NAME.into(), name.into());
+            target = Target::Method(&registry::REPORT);
+        }
         let call = self.call(identity, params, file, verb);
         let reply = match target {
             Target::Method(_) => call_method(&target, call).await?,
@@ -204,7 +209,7 @@ impl<'a> Incoming<'a> {
             Target::Document(address) => resource_v2::handle(call, address).await?,
             Target::File(url) => files::handle(call, url).await?,
             Target::Description => openapi::handle(call).await?,
-            Target::Nothing => return Err(AppError::NoSuchPath.into()),
+            Target::Report(_) | Target::Nothing => return Err(AppError::NoSuchPath.into()),
         };
         Ok((reply, Some(keep)))
     }

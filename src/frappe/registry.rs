@@ -6,8 +6,8 @@ use super::call::{Handler, Verb};
 use super::document_methods;
 use super::methods::client::{read, rights, write};
 use super::methods::{
-    auth, change_log, desk_form, desk_reportview, desk_search, global_search, helpdesk_auth, helpdesk_knowledge_base, oauth_client, oauth2,
-    sessions, share, upload_file, user,
+    auth, change_log, desk_form, desk_query_report, desk_reportview, desk_search, global_search, helpdesk_auth, helpdesk_knowledge_base,
+    oauth_client, oauth2, sessions, share, upload_file, user,
 };
 use crate::auth::Caller;
 use crate::domain::Scope;
@@ -167,6 +167,7 @@ pub static METHODS: &[Method] = &[
     method("frappe.desk.form.load.getdoc", false, ANY, Documents(Access::Read), desk_form::getdoc),
     method("frappe.desk.form.load.getdoctype", false, ANY, Documents(Access::Read), desk_form::getdoctype),
     method("frappe.desk.form.save.savedocs", false, CHANGE, Documents(Access::Write), desk_form::savedocs),
+    method("frappe.desk.query_report.run", false, SAFE_OR_POST, Documents(Access::Read), desk_query_report::run),
     method("frappe.desk.reportview.get", false, ANY, Documents(Access::Read), desk_reportview::get),
     method("frappe.desk.reportview.get_count", false, ANY, Documents(Access::Read), desk_reportview::get_count),
     method("frappe.desk.reportview.get_list", false, ANY, Documents(Access::Read), desk_reportview::get_list),
@@ -229,6 +230,10 @@ pub static METHODS: &[Method] = &[
 /// `/api/search`: a path of its own, and no method's name.
 // Frappe: no such path, here: a search, because the documents have it.
 pub static SEARCH: Method = method("/api/search", false, GET, Documents(Access::Read), global_search::api_search);
+
+/// `/api/report/{name}`: the same, for saved reports.
+// Frappe: no such path, here: reports, because the documents have it.
+pub static REPORT: Method = method("/api/report/{name}", false, GET, Documents(Access::Read), desk_query_report::api_report);
 
 /// The row of a method.
 pub fn find(path: &str) -> Option<&'static Method> {

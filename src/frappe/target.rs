@@ -18,6 +18,8 @@ pub enum Target {
     Document(resource_v2::Address),
     /// `/files/…` and `/private/files/…`: a file by its URL.
     File(String),
+    /// `/api/report/…`: a saved report by its name.
+    Report(String),
     /// `/api/openapi.json`.
     Description,
     Nothing,
@@ -54,6 +56,10 @@ impl Target {
         }
         if rest == "search" || rest == "search/" {
             return Ok(Self::Method(&registry::SEARCH));
+        }
+        if let Some(name) = rest.strip_prefix("report/") {
+            let name = decode(name.strip_suffix('/').unwrap_or(name))?;
+            return Ok(if name.is_empty() { Self::Nothing } else { Self::Report(name) });
         }
         if let Some(resource) = rest.strip_prefix("resource/") {
             let (doctype, name) = resource.split_once('/').unwrap_or((resource, ""));
@@ -103,6 +109,7 @@ impl Target {
             Self::Resource(address) => address.route(),
             Self::Document(address) => address.route(),
             Self::File(url) => files::route(url),
+            Self::Report(_) => registry::REPORT.path,
             Self::Description => "/api/openapi.json",
             Self::Nothing => "/api/?",
         }
@@ -112,9 +119,13 @@ impl Target {
     pub fn door(&self) -> Door {
         match self {
             Self::Method(method) => method.door,
-            Self::UnknownMethod(_) | Self::Resource(_) | Self::Document(_) | Self::File(_) | Self::Description | Self::Nothing => {
-                Door::Frappe
-            }
+            Self::UnknownMethod(_)
+            | Self::Resource(_)
+            | Self::Document(_)
+            | Self::File(_)
+            | Self::Report(_)
+            | Self::Description
+            | Self::Nothing => Door::Frappe,
         }
     }
 }

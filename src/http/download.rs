@@ -56,7 +56,8 @@ pub fn response(request: &HttpRequest, download: &Download, file: File) -> HttpR
         response.insert_header(ContentRange(ContentRangeSpec::Bytes { range, instance_length: Some(size) }));
     }
     response.insert_header((header::CONTENT_TYPE, download.served.content_type));
-    response.insert_header(disposition(download));
+    let how = if download.served.inline { DispositionType::Inline } else { DispositionType::Attachment };
+    response.insert_header(disposition(&download.file_name, how));
     // The length is announced for HEAD too, but nothing is read for it.
     let left = if request.method() == Method::HEAD { 0 } else { length };
     response.body(SizedStream::new(length, Pieces { state: Reading::At(Some(file)), from, left }))
@@ -78,19 +79,18 @@ fn describe(mut response: HttpResponseBuilder, download: &Download, tag: EntityT
     response
 }
 
-fn disposition(download: &Download) -> ContentDisposition {
-    let plain: String =
-        download.file_name.chars().map(|letter| if letter.is_ascii_graphic() || letter == ' ' { letter } else { '_' }).collect();
+/// What a file is called, and whether it is shown or saved (RFC 6266): its letters as they are where they are ASCII.
+pub(super) fn disposition(file_name: &str, disposition: DispositionType) -> ContentDisposition {
+    let plain: String = file_name.chars().map(|letter| if letter.is_ascii_graphic() || letter == ' ' { letter } else { '_' }).collect();
     let mut parameters = vec![DispositionParam::Filename(plain)];
-    if !download.file_name.is_ascii() {
-        let value = download.file_name.clone().into_bytes();
+    if !file_name.is_ascii() {
+        let value = file_name.as_bytes().to_vec();
         parameters.push(DispositionParam::FilenameExt(ExtendedValue {
             charset: header::Charset::Ext("UTF-8".into()),
             language_tag: None,
             value,
         }));
     }
-    let disposition = if download.served.inline { DispositionType::Inline } else { DispositionType::Attachment };
     ContentDisposition { disposition, parameters }
 }
 

@@ -75,11 +75,14 @@ pub fn client_address(request: &HttpRequest, trusted_proxies: &[IpNet]) -> IpAdd
     client
 }
 
+/// The media type of tables as text (RFC 4180).
+pub const CSV: &str = "text/csv";
+
 /// Whether the caller wants JSON rather than a page (contract 5): asked for by `Accept` or
-/// `X-Requested-With`, or any `/api/` path unless `Accept` starts with `text`.
+/// `X-Requested-With`, or any `/api/` path unless `Accept` starts with `text`. Who wants a table is no person either.
 pub fn wants_json(request: &HttpRequest) -> bool {
     let accept = text(request.headers(), &header::ACCEPT).unwrap_or_default();
     let scripted = text(request.headers(), &HeaderName::from_static("x-requested-with")) == Some("XMLHttpRequest");
     (!accept.is_empty() && (scripted || accept.contains("application/json")))
-        || (request.path().starts_with("/api/") && !accept.starts_with("text"))
+        || (request.path().starts_with("/api/") && (!accept.starts_with("text") || accept.starts_with(CSV)))
 }

@@ -1,7 +1,7 @@
 //! HTTP plumbing: what every door needs and no flow may know.
 //!
 //! [`state::State`] is what handlers share and how they reach the flows; [`extract`] turns a request
-//! into plain facts; [`body`] and [`params`] read bodies within bounds; [`upload`] and [`download`] move files; [`login`] and [`gate`] check passwords; `gather`
+//! into plain facts; [`body`] and [`params`] read bodies within bounds; [`upload`] and [`download`] move files, [`sheet`] tables; [`login`] and [`gate`] check passwords; `gather`
 //! finds out what clients publish and prove; [`respond`] builds answers; [`cors`] and [`cookies`] say what browsers may see; [`request_log`] writes the one line per request.
 
 pub mod arrival;
@@ -18,6 +18,7 @@ pub mod oauth;
 pub mod params;
 pub mod request_log;
 pub mod respond;
+pub mod sheet;
 pub mod state;
 pub mod tls;
 pub mod upload;

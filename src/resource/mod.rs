@@ -22,6 +22,7 @@ mod outline;
 mod permissions;
 mod read;
 mod rename;
+pub mod report;
 pub mod searched;
 mod secrets;
 pub mod share;

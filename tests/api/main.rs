@@ -22,6 +22,7 @@ mod pages;
 mod parity;
 mod processes;
 mod readme;
+mod report;
 mod resource;
 mod search;
 mod support;

@@ -14,7 +14,7 @@ use super::column::Column;
 use super::meta::DocType;
 use super::value::FieldValue;
 
-pub use read::{Asker, Subject};
+pub use read::{Asker, Subject, is_operator};
 
 /// A condition on a document.
 #[derive(Clone, Debug, PartialEq)]

@@ -57,6 +57,11 @@ pub trait Asker {
     fn readable(&mut self, doctype: &DocType) -> Result<Filter, AppError>;
 }
 
+/// Whether a word is an operator, in any case.
+pub fn is_operator(text: &str) -> bool {
+    KNOWN.split(", ").any(|known| known.eq_ignore_ascii_case(text.trim()))
+}
+
 impl Filter {
     /// Reads the `filters` of a request: all of them hold.
     ///

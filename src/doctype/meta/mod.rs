@@ -72,6 +72,8 @@ pub struct Field {
     pub ignore_user_permissions: bool,
     /// Found by full-text search.
     pub in_global_search: bool,
+    /// Shown where documents are listed without saying how.
+    pub in_list_view: bool,
     /// Heard when a document is written, but not kept.
     pub write_only: bool,
     /// Kept by the server; what a request says about it is ignored.
@@ -195,6 +197,7 @@ impl Field {
             fetch_from: None,
             ignore_user_permissions: false,
             in_global_search: false,
+            in_list_view: false,
             write_only: false,
             managed: false,
             relied_on: false,

@@ -108,6 +108,8 @@ struct RawField {
     #[serde(default, deserialize_with = "flag")]
     in_global_search: bool,
     #[serde(default, deserialize_with = "flag")]
+    in_list_view: bool,
+    #[serde(default, deserialize_with = "flag")]
     ostiary_write_only: bool,
     #[serde(default, deserialize_with = "flag")]
     ostiary_managed: bool,
@@ -325,6 +327,7 @@ fn read_field(raw: RawField, rows: Rows, is_child_table: bool) -> Result<Option<
         fetch_from,
         ignore_user_permissions: raw.ignore_user_permissions,
         in_global_search: raw.in_global_search,
+        in_list_view: raw.in_list_view,
         write_only: raw.ostiary_write_only && rows == Rows::Typed,
         managed: raw.ostiary_managed && rows == Rows::Typed,
         relied_on: raw.ostiary_relied_on,

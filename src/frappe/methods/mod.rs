@@ -4,6 +4,7 @@ pub mod auth;
 pub mod change_log;
 pub mod client;
 pub mod desk_form;
+pub mod desk_query_report;
 pub mod desk_reportview;
 pub mod desk_search;
 pub mod global_search;

@@ -21,15 +21,21 @@ pub fn may_call(method: &Method, caller: &Caller) -> bool {
 
 /// All verbs of a method.
 pub fn path_item(method: &Method) -> Value {
-    let described = described::find(method.path).unwrap_or(&described::NOTHING);
+    path_item_of(method, described::find(method.path).unwrap_or(&described::NOTHING))
+}
+
+/// The same for one that has a path of its own.
+pub fn path_item_of(method: &Method, described: &Described) -> Value {
     Value::Object(method.verbs.iter().map(|verb| (verb.as_str().to_lowercase(), operation(method, described, *verb))).collect())
 }
 
 fn operation(method: &Method, described: &Described, verb: Verb) -> Value {
     let in_body = matches!(verb, Verb::Post | Verb::Put | Verb::Patch);
     let area = method.path.rsplit_once('.').map_or("API", |(module, _)| module);
+    // Of a path of its own, what does not vary.
+    let name = method.path.strip_prefix("/api/").map_or(method.path, |path| path.split('/').next().unwrap_or(path));
     let mut operation = json!({
-        "operationId": format!("{}.{}", verb.as_str().to_lowercase(), method.path),
+        "operationId": format!("{}.{name}", verb.as_str().to_lowercase()),
         "summary": described.summary,
         "tags": [area],
         "security": security(method),
@@ -48,7 +54,14 @@ fn operation(method: &Method, described: &Described, verb: Verb) -> Value {
             Door::OAuth(_) | Door::OAuthUser(_) => json!({ "required": required, "content": form }),
         };
     } else if !described.takes.is_empty() {
-        operation["parameters"] = described.takes.iter().map(in_query).collect();
+        let parameter = |takes: &Takes| {
+            let mut parameter = in_query(takes);
+            if method.path.ends_with(&format!("{{{}}}", takes.name)) {
+                parameter["in"] = "path".into();
+            }
+            parameter
+        };
+        operation["parameters"] = described.takes.iter().map(parameter).collect();
     }
     operation
 }
@@ -68,6 +81,11 @@ fn answers(method: &Method, described: &Described, verb: Verb) -> Value {
     let done = |schema: &Value| vec![("200", shapes::answer("Done.", schema))];
     let own = match described.answer {
         Answer::Message(of) => done(&wrapped("message", &of())),
+        Answer::FlatOrTable(of) => {
+            let mut answer = shapes::answer("Done.", &of());
+            answer["content"]["text/csv"] = json!({ "schema": { "type": "string" } });
+            vec![("200", answer)]
+        }
         Answer::Nothing => done(&json!({ "type": "object" })),
         Answer::Flat(of) => done(&of()),
         Answer::Page => {

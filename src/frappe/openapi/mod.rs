@@ -68,6 +68,9 @@ pub fn document(env: &Env, caller: &Caller, only: Option<&str>) -> Result<Value,
     for method in METHODS.iter().filter(|method| methods::may_call(method, caller)) {
         paths.insert(format!("/api/method/{}", method.path), methods::path_item(method));
     }
+    for (method, described) in described::OWN_PATHS.iter().filter(|(method, _)| methods::may_call(method, caller)) {
+        paths.insert(method.path.into(), methods::path_item_of(method, described));
+    }
     let mut schemas = shapes::schemas();
     let names: Vec<&str> = outlines.iter().map(|outline| outline.doctype.name.as_str()).collect();
     schemas

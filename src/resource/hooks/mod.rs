@@ -9,6 +9,7 @@ mod assignment;
 mod contact;
 mod doc_share;
 mod helpdesk;
+mod report;
 mod settings;
 mod team;
 mod user_permission;
@@ -134,6 +135,7 @@ const BUILTIN: &[fn() -> Arc<dyn DocumentHooks>] = &[
     || Arc::new(helpdesk::Source("HD Settings")),
     || Arc::new(helpdesk::Source("HD Team")),
     || Arc::new(helpdesk::Source("Contact")),
+    || Arc::new(report::Report),
     || Arc::new(team::Team),
     || Arc::new(user_permission::UserPermission),
 ];

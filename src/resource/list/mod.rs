@@ -1,26 +1,26 @@
 //! Lists and counts (`docs/semantics.md`).
 //!
 //! `params.rs` reads the request, `target.rs` says what the caller may name and see, `terms.rs` what
-//! is shown and how it is sorted and grouped, `cursor.rs` where a page ended. One statement of
-//! `store::documents` answers.
+//! is shown and how it is sorted and grouped, `cursor.rs` where a page ended. `prepared.rs` puts them
+//! together: one statement of `store::documents` answers. A report is such a list too.
 
 mod cursor;
 mod params;
+mod prepared;
 mod target;
 mod terms;
 
 use serde_json::Value;
 
-use self::target::{Asking, Target};
-use self::terms::Terms;
+use self::target::Asking;
 use crate::auth::Caller;
 use crate::cx::Cx;
-use crate::doctype::filter::Subject;
-use crate::doctype::{FieldValue, Filter};
 use crate::error::AppError;
-use crate::store::documents::{self, Grouping, Query};
+use crate::store::documents;
 
 pub use params::ListParams;
+pub(super) use prepared::{Prepared, PreparedColumn};
+pub(super) use target::Target;
 
 /// Rows of a list, and what there is to know about them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -65,62 +65,7 @@ pub fn list(cx: &mut Cx, caller: &Caller, doctype: &str, params: &ListParams) ->
 /// As [`super::permit`], and what the filters, fields, groups, order and cursor refuse.
 pub fn list_page(cx: &mut Cx, caller: &Caller, doctype: &str, params: &ListParams) -> Result<Page, AppError> {
     let target = Target::find(cx, caller, doctype, params.parent.as_deref())?;
-    let mut asking = Asking::new(cx, caller, &target);
-    let mut terms = Terms::read(&mut asking, params)?;
-    let filter = read_filter(&mut asking, params)?;
-    let seen = asking.settle()?;
-    if seen.selected_only && params.order_by.as_deref().is_none_or(|order| order.trim().is_empty()) {
-        terms.drop_default_order();
-    }
-    let turns = params.pages && params.limit.is_some() && terms.can_be_continued();
-    let after = read_cursor(params, &target, &terms, turns)?;
-    let query = Query {
-        doctype: &target.doctype,
-        fields: &terms.fields,
-        rights: &seen.rights,
-        filter: &filter,
-        links: &seen.links,
-        grouping: terms.grouping(),
-        order: &terms.order,
-        // A cursor says where to begin.
-        start: if after.is_some() { 0 } else { params.limit_start },
-        // One row more tells whether there is another page.
-        limit: params.limit.map(|limit| limit.saturating_add(u64::from(params.pages))),
-        zone: cx.env.config.site.time_zone,
-        as_arrays: params.as_arrays,
-        with_keys: turns,
-        after: after.as_deref(),
-    };
-    let rows = documents::list_rows(cx.conn, &query)?;
-    let keys = terms.fields.iter().map(|shown| shown.key.clone()).collect();
-    Ok(turn(rows, keys, params, turns.then(|| cursor::signature(&target.doctype, &terms.order))))
-}
-
-/// Cuts what shows that there is a next page.
-fn turn(mut rows: Vec<String>, keys: Vec<String>, params: &ListParams, signature: Option<String>) -> Page {
-    let shown = params.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
-    let has_next_page = params.pages && rows.len() > shown;
-    rows.truncate(shown);
-    let Some(signature) = signature else { return Page { rows, keys, has_next_page, next_cursor: None } };
-    let mut last = String::new();
-    for row in &mut rows {
-        // No JSON text has a line feed in it.
-        if let Some((before, own)) = row.split_once('\n') {
-            (last, *row) = (before.to_owned(), own.to_owned());
-        }
-    }
-    let next_cursor = has_next_page.then(|| cursor::write(&signature, &last));
-    Page { rows, keys, has_next_page, next_cursor }
-}
-
-fn read_cursor(params: &ListParams, target: &Target, terms: &Terms, turns: bool) -> Result<Option<Vec<FieldValue>>, AppError> {
-    match &params.cursor {
-        None => Ok(None),
-        Some(_) if !turns => Err(AppError::InvalidData(
-            "cursor needs a limit, and an order of the document's own fields without groups; use limit_start".into(),
-        )),
-        Some(text) => cursor::read(text, &target.doctype, &terms.order).map(Some),
-    }
+    Prepared::read(cx, caller, target, params)?.page(cx, params)
 }
 
 /// How many documents a caller may read.
@@ -139,38 +84,8 @@ pub fn count(cx: &mut Cx, caller: &Caller, doctype: &str, filters: Option<&Value
 pub fn count_listed(cx: &mut Cx, caller: &Caller, doctype: &str, params: &ListParams) -> Result<i64, AppError> {
     let target = Target::find(cx, caller, doctype, params.parent.as_deref())?;
     let mut asking = Asking::new(cx, caller, &target);
-    let filter = read_filter(&mut asking, params)?;
+    let filter = prepared::read_filter(&mut asking, params)?;
     let seen = asking.settle()?;
-    let query = Query {
-        doctype: &target.doctype,
-        fields: &[],
-        rights: &seen.rights,
-        filter: &filter,
-        links: &seen.links,
-        grouping: Grouping::Nothing,
-        order: &[],
-        start: 0,
-        limit: None,
-        zone: cx.env.config.site.time_zone,
-        as_arrays: false,
-        with_keys: false,
-        after: None,
-    };
+    let query = prepared::nothing_of(cx, &target, &seen, &filter);
     Ok(documents::count_rows(cx.conn, &query)?)
-}
-
-/// `filters`, and `or_filters` beside them.
-fn read_filter(asking: &mut Asking<'_, '_>, params: &ListParams) -> Result<Filter, AppError> {
-    let target = asking.target();
-    let (zone, now) = asking.site();
-    let subject = Subject { registry: &target.registry, doctype: &target.doctype, zone, now };
-    let read = |filters: &Option<Value>,
-                parse: fn(&Value, &Subject<'_>, &mut dyn crate::doctype::filter::Asker) -> _,
-                asking: &mut Asking<'_, '_>| match filters {
-        None => Ok(Filter::always()),
-        Some(filters) => parse(filters, &subject, asking),
-    };
-    let all = read(&params.filters, Filter::parse, asking)?;
-    let any = read(&params.or_filters, Filter::parse_any, asking)?;
-    Ok(all.and(any))
 }

@@ -15,13 +15,15 @@ use crate::error::{AppError, Denied};
 use crate::resource::permissions::{self, Action};
 
 /// The doctype of a list.
-pub(super) struct Target {
-    pub registry: Arc<Registry>,
-    pub doctype: Arc<DocType>,
+pub struct Target {
+    pub(super) registry: Arc<Registry>,
+    pub(super) doctype: Arc<DocType>,
     /// Whose rows they are, for a child table.
     parent: Option<Arc<DocType>>,
     /// What the caller may do with documents whose fields are named: read them, or only select them.
     action: Action,
+    /// The rows that the caller may use, where that was settled beforehand.
+    within: Option<Filter>,
 }
 
 impl Target {
@@ -34,11 +36,16 @@ impl Target {
         let child = registry.find(doctype).filter(|doctype| doctype.is_child_table).map(Arc::clone);
         let (Some(child), Some(parent)) = (child, parent) else {
             let (doctype, action) = permissions::open_list(cx, caller, doctype)?;
-            return Ok(Self { registry, doctype, parent: None, action });
+            return Ok(Self { registry, doctype, parent: None, action, within: None });
         };
         caller.require_doctype_scope(&child.name, Access::Read)?;
         let parent = permissions::enter(cx, caller, parent, None, Action::Read)?;
-        Ok(Self { registry, doctype: child, parent: Some(parent), action: Action::Read })
+        Ok(Self { registry, doctype: child, parent: Some(parent), action: Action::Read, within: None })
+    }
+
+    /// A doctype of whose documents the caller may read those that `within` holds for, which is no more than they may read.
+    pub fn within(cx: &Cx, doctype: Arc<DocType>, within: Filter) -> Self {
+        Self { registry: cx.env.doctypes(), doctype, parent: None, action: Action::Read, within: Some(within) }
     }
 
     /// The rows that the caller may see where these fields are named, and whether they may be read or only selected.
@@ -46,9 +53,10 @@ impl Target {
     /// # Errors
     /// [`Denied::ChildTable`] for rows of a table that the caller may not see.
     pub fn rights(&self, cx: &mut Cx, caller: &Caller, named: &[Column]) -> Result<(Filter, Action), AppError> {
-        match &self.parent {
-            Some(parent) => Ok((rights_on_rows(cx, caller, &self.doctype, parent)?, Action::Read)),
-            None => permissions::list_rights(cx, caller, &self.doctype, named),
+        match (&self.within, &self.parent) {
+            (Some(within), _) => Ok((within.clone(), Action::Read)),
+            (None, Some(parent)) => Ok((rights_on_rows(cx, caller, &self.doctype, parent)?, Action::Read)),
+            (None, None) => permissions::list_rights(cx, caller, &self.doctype, named),
         }
     }
 

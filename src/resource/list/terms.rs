@@ -73,6 +73,12 @@ impl Terms {
             && self.order.iter().all(|order| own(&order.term))
             && child_rows(&self.fields, &[]).is_empty()
     }
+
+    /// Terms that make of each document as many rows as the list has of it, because child rows are shown or sorted by.
+    pub fn row_makers(&self) -> Vec<Term> {
+        let names = child_rows(&self.fields, &self.order).into_iter().map(|rows| Column::Child { rows, fieldname: "name".to_owned() });
+        names.map(|name| Term::Aggregate { function: Function::Count, distinct: false, column: Some(name) }).collect()
+    }
 }
 
 /// What each row shows. Fields of a level the caller lacks are left out silently, as in Frappe.

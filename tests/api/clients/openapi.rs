@@ -33,7 +33,7 @@ both_databases!(
 const DOCTYPES: &str = "HD Team,ToDo,User";
 /// In parts, each of which is done in time also where others use the machine.
 const CLIENT_PATHS: &str = "^/api/method/frappe[.]client[.]";
-const METHOD_PATHS: &str = "^/api/(openapi|method/(?!frappe[.]client[.]))";
+const METHOD_PATHS: &str = "^/api/(openapi|report|search|method/(?!frappe[.]client[.]))";
 const DOCUMENT_PATHS: &str = "^/api/resource/";
 const VERSION_TWO_PATHS: &str = "^/api/v2/";
 /// Fewer, because version 2 has more operations on each.

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::Answer::{Flat, Message};
 use super::What::{Fields, Json, Number, OneOf, Text};
 use super::common::{DOC, DOCTYPE, FILTERS, NAME, docs};
-use super::{Described, Takes, may, needs, row};
+use super::{Described, Takes, may, needs, own_paths, row};
 
 pub(super) static DESCRIBED: &[Described] = &[
     row("frappe.desk.form.load.getdoc", "Read a document for a form", &[DOCTYPE, NAME], Flat(docs)),
@@ -15,6 +15,12 @@ pub(super) static DESCRIBED: &[Described] = &[
         "Save a form",
         &[DOC, needs("action", OneOf(&["Save", "Submit", "Update", "Cancel"]), "What to do with it.")],
         Flat(docs),
+    ),
+    row(
+        "frappe.desk.query_report.run",
+        "Run a saved report",
+        &[needs("report_name", Text, "The report's name."), own_paths::FILTERS, own_paths::START, own_paths::ROWS],
+        Message(own_paths::report),
     ),
     row(
         "frappe.desk.reportview.get",

@@ -1,17 +1,20 @@
 //! What each row of the method table takes and answers: one row here for each there, by name. A test compares the two.
 //!
 //! A family of methods has a file; its row stands there in the order of the names. What several families need is in
-//! [`common`], and a new family has a line in [`FAMILIES`].
+//! [`common`], and a new family has a line in [`FAMILIES`]. Paths of their own are in [`own_paths`].
 
 mod client;
 mod common;
 mod desk;
 mod helpdesk;
 mod oauth;
+mod own_paths;
 mod share;
 mod site;
 
 use serde_json::Value;
+
+pub use own_paths::OWN_PATHS;
 
 /// What is said about a method.
 pub struct Described {
@@ -77,6 +80,8 @@ pub enum Answer {
     Nothing,
     /// At the top level.
     Flat(fn() -> Value),
+    /// The same, or a CSV file.
+    FlatOrTable(fn() -> Value),
     /// A page for people, or a redirect.
     Page,
 }
