@@ -13,12 +13,12 @@ mod rank;
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::auth::Caller;
 use crate::cx::Cx;
 use crate::doctype::words::{searched_fields, searched_text, words};
-use crate::doctype::{DocType, Filter};
+use crate::doctype::{DocType, Field, Filter};
 use crate::error::{AppError, Denied};
 use crate::resource;
 use crate::store::StoreError;
@@ -70,6 +70,14 @@ pub struct Hit {
     pub excerpt: String,
     /// The higher, the better.
     pub rank: f64,
+}
+
+/// A document that has the words.
+struct Match {
+    doctype: Arc<DocType>,
+    /// What the database says of it.
+    row: String,
+    rank: f64,
     newness: i64,
 }
 
@@ -90,8 +98,7 @@ pub fn search(cx: &mut Cx, caller: &Caller, params: &SearchParams) -> Result<Fou
         return Ok(Found::default());
     }
     let limit = i64::try_from(RANKED + 1).unwrap_or(i64::MAX);
-    let (total, matched) = store::list_matched_doctypes(cx.conn, &wanted, limit)?;
-    let begin = if total < limit { Begin::AllMatches } else { Begin::NewestMatches };
+    let begin = if store::count_matches(cx.conn, &wanted, limit)? < limit { Begin::AllMatches } else { Begin::NewestMatches };
     let doctypes = match (named, begin) {
         (Some(named), _) => vec![named],
         // Of so many documents, those that the caller may read may be of any doctype.
@@ -99,23 +106,24 @@ pub fn search(cx: &mut Cx, caller: &Caller, params: &SearchParams) -> Result<Fou
             let every = store::list_doctypes(cx.conn)?;
             readable(cx, caller, every)?
         }
-        (None, Begin::AllMatches | Begin::Visible) => readable(cx, caller, matched)?,
+        (None, Begin::AllMatches | Begin::Visible) => {
+            let matched = store::list_matched_doctypes(cx.conn, &wanted)?;
+            readable(cx, caller, matched)?
+        }
     };
-    let mut hits = Vec::new();
+    let mut matches = Vec::new();
     for (doctype, rights) in doctypes {
-        hits.extend(search_doctype(cx, &doctype, &rights, &wanted, begin)?);
+        matches.extend(search_doctype(cx, &doctype, &rights, &wanted, begin)?);
     }
-    let truncated = hits.len() > RANKED;
+    let truncated = matches.len() > RANKED;
     if truncated {
-        hits.sort_by_key(|hit| std::cmp::Reverse(hit.newness));
-        hits.truncate(RANKED);
+        matches.sort_by_key(|found| std::cmp::Reverse(found.newness));
+        matches.truncate(RANKED);
     }
-    hits.sort_by(|one, other| other.rank.total_cmp(&one.rank).then(other.newness.cmp(&one.newness)));
+    matches.sort_by(|one, other| other.rank.total_cmp(&one.rank).then(other.newness.cmp(&one.newness)));
     let shown = if params.limit == 0 { DEFAULT_LIMIT } else { params.limit.min(MAX_LIMIT) };
-    let mut hits: Vec<Hit> = hits.into_iter().skip(params.start).take(shown).collect();
-    for hit in &mut hits {
-        hit.excerpt = rank::excerpt(&hit.title, &hit.texts, &wanted);
-    }
+    let page = matches.into_iter().skip(params.start).take(shown);
+    let hits = page.map(|found| hit(found, &wanted)).collect::<Result<_, _>>()?;
     Ok(Found { hits, truncated })
 }
 
@@ -155,15 +163,12 @@ fn readable(cx: &mut Cx, caller: &Caller, names: Vec<String>) -> Result<Vec<(Arc
 }
 
 /// The documents of one doctype that have the words, at most one more than are ranked.
-fn search_doctype(cx: &mut Cx, doctype: &Arc<DocType>, rights: &Filter, wanted: &Wanted, begin: Begin) -> Result<Vec<Hit>, AppError> {
+fn search_doctype(cx: &mut Cx, doctype: &Arc<DocType>, rights: &Filter, wanted: &Wanted, begin: Begin) -> Result<Vec<Match>, AppError> {
     let fields = searched_fields(doctype);
     if fields.is_empty() || rights.is_never() {
         return Ok(Vec::new());
     }
-    let shown: Vec<(&str, &str)> = std::iter::once("name")
-        .chain(fields.iter().map(|field| field.fieldname.as_str()))
-        .map(|fieldname| (fieldname, fieldname))
-        .collect();
+    let shown: Vec<&str> = std::iter::once("name").chain(fields.iter().map(|field| field.fieldname.as_str())).collect();
     let limit = i64::try_from(RANKED + 1).unwrap_or(i64::MAX);
     let zone = cx.env.config.site.time_zone;
     let search = Search { doctype, wanted, rights, fields: &shown, limit, zone };
@@ -177,31 +182,58 @@ fn search_doctype(cx: &mut Cx, doctype: &Arc<DocType>, rights: &Filter, wanted: 
         Some(rows) => rows,
         None => documents::search_documents(cx.conn, &search, begin)?,
     };
-    let mut hits = Vec::new();
+    let mut matches = Vec::with_capacity(rows.len());
     for row in rows {
-        let document: Map<String, Value> = serde_json::from_str(&row).map_err(StoreError::corrupt)?;
-        hits.extend(hit(doctype, document, wanted));
+        let document = Document::read(doctype, &fields, &row)?;
+        // What is kept of its words may be older than what it says now.
+        let texts = document.texts.iter().map(|(_, text)| text.as_str());
+        if let Some(rank) = rank::rank(&document.name_text(), &document.title(), texts, wanted) {
+            let newness = document.newness;
+            matches.push(Match { doctype: Arc::clone(doctype), row, rank, newness });
+        }
     }
-    Ok(hits)
+    Ok(matches)
 }
 
-/// A document as a hit, if what it says now has the words: those that are kept may be older.
-fn hit(doctype: &Arc<DocType>, document: Map<String, Value>, wanted: &Wanted) -> Option<Hit> {
-    let name = document.get("name")?.clone();
-    let name_text = name.as_str().map_or_else(|| name.to_string(), str::to_owned);
-    let mut title = name_text.clone();
-    let mut texts = Vec::new();
-    for field in searched_fields(doctype) {
-        let text = searched_text(field, document.get(&field.fieldname));
-        if text.is_empty() {
-            continue;
-        }
-        if doctype.title_field.as_deref() == Some(field.fieldname.as_str()) {
-            title.clone_from(&text);
-        }
-        texts.push((field.label.clone(), text));
+/// What a search reads of a document.
+struct Document<'a> {
+    name: Value,
+    /// The searched fields that say something.
+    texts: Vec<(&'a Field, String)>,
+    title: Option<usize>,
+    newness: i64,
+}
+
+impl<'a> Document<'a> {
+    /// Reads a row of `store::documents::search_documents`, for which `fields` were asked.
+    fn read(doctype: &DocType, fields: &[&'a Field], row: &str) -> Result<Self, AppError> {
+        let mut values: Vec<Value> = serde_json::from_str(row).map_err(StoreError::corrupt)?;
+        let newness = values.pop().and_then(|newness| newness.as_i64()).unwrap_or_default();
+        let mut values = values.into_iter();
+        let name = values.next().ok_or_else(|| StoreError::corrupt("a document without a name"))?;
+        let texts = fields.iter().zip(values).map(|(field, value)| (*field, searched_text(field, Some(&value))));
+        let texts: Vec<(&Field, String)> = texts.filter(|(_, text)| !text.is_empty()).collect();
+        let title = texts.iter().position(|(field, _)| doctype.title_field.as_ref() == Some(&field.fieldname));
+        Ok(Self { name, texts, title, newness })
     }
-    let rank = rank::rank(&name_text, &title, &texts, wanted)?;
-    let newness = document.get("~id").and_then(Value::as_i64).unwrap_or_default();
-    Some(Hit { doctype: Arc::clone(doctype), name, title, texts, excerpt: String::new(), rank, newness })
+
+    fn name_text(&self) -> String {
+        self.name.as_str().map_or_else(|| self.name.to_string(), str::to_owned)
+    }
+
+    /// Its title, else its name.
+    fn title(&self) -> String {
+        self.title.map_or_else(|| self.name_text(), |title| self.texts[title].1.clone())
+    }
+}
+
+/// A document as it is answered.
+fn hit(found: Match, wanted: &Wanted) -> Result<Hit, AppError> {
+    let Match { doctype, row, rank, .. } = found;
+    let fields = searched_fields(&doctype);
+    let document = Document::read(&doctype, &fields, &row)?;
+    let title = document.title();
+    let texts: Vec<(String, String)> = document.texts.into_iter().map(|(field, text)| (field.label.clone(), text)).collect();
+    let excerpt = rank::excerpt(&title, &texts, wanted);
+    Ok(Hit { name: document.name, title, texts, excerpt, rank, doctype: Arc::clone(&doctype) })
 }

@@ -27,10 +27,10 @@ struct Count {
 ///
 /// This is BM25 without what makes rare words weigh more: that would tell how many documents there are that the caller
 /// may not read, and differ between databases.
-pub(super) fn rank(name: &str, title: &str, texts: &[(String, String)], wanted: &Wanted) -> Option<f64> {
+pub(super) fn rank<'a>(name: &str, title: &str, texts: impl Iterator<Item = &'a str>, wanted: &Wanted) -> Option<f64> {
     let mut counts = vec![Count::default(); wanted.words.len() + usize::from(wanted.beginning.is_some())];
     let mut length = 0.0;
-    for (text, is_title) in [(name, false), (title, true)].into_iter().chain(texts.iter().map(|(_, text)| (text.as_str(), false))) {
+    for (text, is_title) in [(name, false), (title, true)].into_iter().chain(texts.map(|text| (text, false))) {
         for word in words(text) {
             if !is_title {
                 length += 1.0;
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn titles_whole_words_and_short_texts_count_more() {
-        let rank = |title: &str, text: &str| rank("n", title, &texts(&[title, text]), &wanted(&[], Some("print")));
+        let rank = |title: &str, text: &str| rank("n", title, [title, text].into_iter(), &wanted(&[], Some("print")));
         assert_eq!(rank("Scanner", "blue"), None);
         let (title, begins, text) = (rank("Print", "it"), rank("Printer", "it"), rank("It", "print"));
         assert!(title > begins && begins > text && text.is_some(), "{title:?} {begins:?} {text:?}");

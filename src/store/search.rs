@@ -132,30 +132,46 @@ pub fn list_names(conn: &mut Conn, doctype: &str, after: Option<&str>, up_to: Op
     Ok(query.load(conn)?)
 }
 
-/// How many documents have the words, up to `limit`, and of which doctypes they are.
+/// How many documents have the words, up to `limit`.
 ///
 /// # Errors
 /// [`StoreError`] from the database.
-pub fn list_matched_doctypes(conn: &mut Conn, wanted: &Wanted, limit: i64) -> Result<(i64, Vec<String>), StoreError> {
+pub fn count_matches(conn: &mut Conn, wanted: &Wanted, limit: i64) -> Result<i64, StoreError> {
+    let mut statement = matches_of(conn, wanted, "1");
+    statement.sql(" SELECT CAST(count(*) AS TEXT) FROM (SELECT 1 FROM m LIMIT ").int(limit).sql(") AS found");
+    statement.load(conn)?.first().and_then(|count| count.parse().ok()).ok_or_else(|| StoreError::corrupt("count"))
+}
+
+/// Of which doctypes the documents are that have the words. They must be few: all of them are looked at.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn list_matched_doctypes(conn: &mut Conn, wanted: &Wanted) -> Result<Vec<String>, StoreError> {
+    let mut statement = matches_of(conn, wanted, "doctype");
+    statement.sql(" SELECT DISTINCT doctype FROM m ORDER BY doctype");
+    statement.load(conn)
+}
+
+/// `WITH m AS (…)`: this column of all documents that have the words.
+fn matches_of(conn: &Conn, wanted: &Wanted, column: &str) -> Statement {
     let text = wanted.to_match(conn, None);
     let mut statement = Statement::default();
-    if dialect::has_term_table(conn) {
-        statement.sql("WITH m AS (SELECT s.doctype FROM search_terms AS t CROSS JOIN search_documents AS s ON s.id = t.rowid");
-        statement.sql(" WHERE t.search_terms MATCH ").text(&text).sql(")");
-    } else {
+    match (dialect::has_term_table(conn), column) {
+        (true, "1") => {
+            statement.sql("WITH m AS (SELECT 1 FROM search_terms WHERE search_terms MATCH ").text(&text).sql(")");
+        }
+        (true, column) => {
+            statement
+                .sql(&format!("WITH m AS (SELECT s.{column} FROM search_terms AS t CROSS JOIN search_documents AS s ON s.id = t.rowid"));
+            statement.sql(" WHERE t.search_terms MATCH ").text(&text).sql(")");
+        }
         // Planned as if all were wanted, for else a few rows are looked for where there are none; read only as far as needed.
-        statement.sql("WITH m AS MATERIALIZED (SELECT doctype FROM search_documents WHERE terms @@ CAST(").text(&text).sql(" AS tsquery))");
+        (false, column) => {
+            statement.sql(&format!("WITH m AS MATERIALIZED (SELECT {column} FROM search_documents WHERE terms @@ CAST(")).text(&text);
+            statement.sql(" AS tsquery))");
+        }
     }
-    statement.sql(" SELECT CAST(count(*) AS TEXT) || ' ' || doctype FROM (SELECT doctype FROM m LIMIT ").int(limit);
-    statement.sql(") AS found GROUP BY doctype ORDER BY doctype");
-    let mut total = 0;
-    let mut doctypes = Vec::new();
-    for row in statement.load(conn)? {
-        let (count, doctype) = row.split_once(' ').ok_or_else(|| StoreError::corrupt("search_documents"))?;
-        total += count.parse::<i64>().map_err(StoreError::corrupt)?;
-        doctypes.push(doctype.to_owned());
-    }
-    Ok((total, doctypes))
+    statement
 }
 
 /// The doctypes of which there are any documents to be found.

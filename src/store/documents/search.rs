@@ -27,8 +27,8 @@ pub struct Search<'a> {
     pub wanted: &'a Wanted,
     /// What the caller may see.
     pub rights: &'a Filter,
-    /// The keys of each row's object and the fields they show. `~id` is there besides: the higher, the newer.
-    pub fields: &'a [(&'a str, &'a str)],
+    /// What each row shows, one behind the other; last, a number that is the higher, the newer the document is.
+    pub fields: &'a [&'a str],
     pub limit: i64,
     pub zone: Tz,
 }
@@ -38,7 +38,7 @@ pub fn leaves_few(rights: &Filter) -> bool {
     finds_few(rights)
 }
 
-/// The documents found, each as the text of a JSON object.
+/// The documents found, each as the text of a JSON list.
 ///
 /// # Errors
 /// [`StoreError`] from the database.
@@ -52,9 +52,10 @@ pub fn search_documents(conn: &mut Conn, search: &Search<'_>, begin: Begin) -> R
     let named = if doctype.has_numbers_for_names() { dialect::as_number(conn, "s.name") } else { "s.name".to_owned() };
     let mut statement = Statement::default();
     let (start, end) = {
-        let mut columns = super::select::columns(conn, doctype, fields, zone);
-        columns.push(("~id", "s.id".to_owned()));
-        dialect::rows_as_json(conn, dialect::Rows { columns: &columns, as_arrays: false, before: &[] })
+        let keyed: Vec<(&str, &str)> = fields.iter().map(|field| (*field, *field)).collect();
+        let mut columns = super::select::columns(conn, doctype, &keyed, zone);
+        columns.push(("id", "s.id".to_owned()));
+        dialect::rows_as_json(conn, dialect::Rows { columns: &columns, as_arrays: true, before: &[] })
     };
     let own = table(doctype);
     match (begin, dialect::has_term_table(conn)) {
