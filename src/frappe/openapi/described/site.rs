@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::Answer::{Flat, Message};
-use super::What::{Json, Text};
+use super::What::{Json, Number, Text};
 use super::common::{ATTACHED_NAME, ATTACHED_TO, FOLDER, PRIVATE, docs, document, object, pong, text};
 use super::{Described, What, may, needs, row};
 
@@ -29,8 +29,8 @@ pub(super) static DESCRIBED: &[Described] = &[
         &[
             needs("text", Json, "What is looked for."),
             may("doctype", Json, "The doctype that is searched; all of them if it is left out."),
-            may("start", Json, "Results to leave out: a number; default 0."),
-            may("limit", Json, "Results at most: a number; default 20."),
+            may("start", Number, "Results to leave out; default 0."),
+            may("limit", Number, "Results at most; default 20."),
         ],
         Message(|| json!({ "type": "array", "items": { "type": "object", "required": ["doctype", "name", "content"] } })),
     ),
