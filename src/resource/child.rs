@@ -12,6 +12,7 @@ use crate::doctype::filter::shorten;
 use crate::doctype::validate::read_name;
 use crate::doctype::{DocType, Field};
 use crate::error::{AppError, Denied};
+use crate::store::documents::Hold;
 
 /// Where a row stands.
 struct Place {
@@ -88,7 +89,7 @@ pub fn insert_row(
 }
 
 fn place(cx: &mut Cx, child: &DocType, name: &str) -> Result<Place, AppError> {
-    let row = read::find(cx, child, name, false)?;
+    let row = read::find(cx, child, name, Hold::Nothing)?;
     place_of(cx, child, &row)
 }
 
@@ -126,7 +127,7 @@ fn without_parent(child: &DocType, error: AppError) -> AppError {
 /// to somebody who appends one at the same time.
 fn kept_rows(cx: &mut Cx, caller: &Caller, place: &Place) -> Result<Vec<Value>, AppError> {
     super::permissions::enter(cx, caller, &place.parenttype.name, Some(&place.parent), super::Action::Write)?;
-    let document = read::whole(cx, &place.parenttype, &place.parent, true)?;
+    let document = read::whole(cx, &place.parenttype, &place.parent, Hold::Changed)?;
     let rows = document.get(&place.parentfield).and_then(Value::as_array).into_iter().flatten();
     Ok(rows.map(|row| json!({"name": row.get("name")})).collect())
 }

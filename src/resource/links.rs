@@ -11,7 +11,7 @@ use crate::auth::Caller;
 use crate::cx::Cx;
 use crate::doctype::filter::shorten;
 use crate::doctype::validate::read_name;
-use crate::doctype::{DocType, Field, FieldType, Registry, Rows, Values};
+use crate::doctype::{DocType, Field, FieldType, Filter, Registry, Rows, Values};
 use crate::domain::scope::Access;
 use crate::error::AppError;
 use crate::store::StoreError;
@@ -133,13 +133,31 @@ fn find_existing(cx: &mut Cx, target: &DocType, links: &[&Link<'_>]) -> Result<K
     names.sort_unstable();
     names.dedup();
     let fields = [("name", "name"), ("docstatus", "docstatus")];
-    for row in documents::list_linked(cx.conn, target, &fields, &names, cx.env.config.site.time_zone)? {
+    for row in documents::list_linked(cx.conn, target, &fields, &names, &Filter::always(), cx.env.config.site.time_zone)? {
         let document: Map<String, Value> = serde_json::from_str(&row).map_err(StoreError::corrupt)?;
         if let Some(name) = read_name(&document) {
             existing.note(target, &name, &document);
         }
     }
     Ok(existing)
+}
+
+/// Makes sure of a document that is to be named, and that nobody deletes or renames it until the transaction ends.
+///
+/// # Errors
+/// [`AppError::LinkNotFound`] with this label.
+pub(super) fn hold(cx: &mut Cx, doctype: &str, name: &str, label: &str) -> Result<(), AppError> {
+    let registry = cx.env.doctypes();
+    let found = match registry.get(doctype).filter(|_| !name.contains('\0')) {
+        Some(doctype) => {
+            documents::list_linked(cx.conn, doctype, &[("name", "name")], &[name], &Filter::always(), cx.env.config.site.time_zone)?
+        }
+        None => Vec::new(),
+    };
+    if found.is_empty() {
+        return Err(AppError::LinkNotFound { label: label.to_owned(), value: shorten(&name.replace('\0', "")) });
+    }
+    Ok(())
 }
 
 fn collect_all<'a>(

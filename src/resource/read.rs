@@ -14,7 +14,7 @@ use crate::doctype::{DocType, Field, Filter, SortKey};
 use crate::error::AppError;
 use crate::store::StoreError;
 use crate::store::document_secrets;
-use crate::store::documents::{self, Selection};
+use crate::store::documents::{self, Hold, Selection};
 
 /// Most letters that are shown for a secret.
 const MAX_STARS: usize = 100;
@@ -29,30 +29,31 @@ pub fn read(cx: &mut Cx, caller: &Caller, doctype: &str, name: &str) -> Result<M
     }
     let (doctype, rights) = permissions::open(cx, caller, doctype, Some(name), Action::Read)?;
     let name = system::canonical_name(&doctype, name);
-    let mut document = find_permitted(cx, caller, &doctype, &name, (Action::Read, &rights))?;
+    let mut document = find_permitted(cx, caller, &doctype, &name, (Action::Read, &rights), Hold::Nothing)?;
     complete(cx, &doctype, &name, &mut document)?;
     hide(cx, caller, &doctype, &mut document);
     Ok(document)
 }
 
 /// Refuses whoever may not do `action` to one document, without reading more of it than that takes. Returns its doctype.
+/// The document is held until the transaction ends.
 ///
 /// # Errors
 /// As [`read`].
-pub fn require(cx: &mut Cx, caller: &Caller, doctype: &str, name: &str, action: Action) -> Result<Arc<DocType>, AppError> {
+pub fn require(cx: &mut Cx, caller: &Caller, doctype: &str, name: &str, action: Action, hold: Hold) -> Result<Arc<DocType>, AppError> {
     let doctype = permissions::enter(cx, caller, doctype, Some(name), action)?;
     let name = system::canonical_name(&doctype, name);
-    let document = find(cx, &doctype, &name, false)?;
+    let document = find(cx, &doctype, &name, hold)?;
     permissions::require_document(cx, caller, &doctype, action, &document)?;
     Ok(doctype)
 }
 
-/// A document's own fields, whoever asks. `lock` keeps others from changing it until the transaction ends.
+/// A document's own fields, whoever asks. It is held until the transaction ends.
 ///
 /// # Errors
 /// [`AppError::NotFound`].
-pub(super) fn find(cx: &mut Cx, doctype: &DocType, name: &str, lock: bool) -> Result<Map<String, Value>, AppError> {
-    find_within(cx, doctype, name, &Filter::always(), lock)?.ok_or_else(|| missing(doctype, name))
+pub(super) fn find(cx: &mut Cx, doctype: &DocType, name: &str, hold: Hold) -> Result<Map<String, Value>, AppError> {
+    find_within(cx, doctype, name, &Filter::always(), hold)?.ok_or_else(|| missing(doctype, name))
 }
 
 /// The same, refused where the caller's rights to do an action do not hold for it.
@@ -62,8 +63,9 @@ pub(super) fn find_permitted(
     doctype: &DocType,
     name: &str,
     (action, rights): (Action, &Filter),
+    hold: Hold,
 ) -> Result<Map<String, Value>, AppError> {
-    match find_within(cx, doctype, name, rights, false)? {
+    match find_within(cx, doctype, name, rights, hold)? {
         Some(document) => {
             permissions::ask_hooks(cx, caller, doctype, action, &document)?;
             Ok(document)
@@ -80,13 +82,13 @@ fn missing(doctype: &DocType, name: &str) -> AppError {
 }
 
 /// A document's own fields, if a filter holds for it. A single that was never saved has nothing that could be withheld.
-fn find_within(cx: &mut Cx, doctype: &DocType, name: &str, filter: &Filter, lock: bool) -> Result<Option<Map<String, Value>>, AppError> {
+fn find_within(cx: &mut Cx, doctype: &DocType, name: &str, filter: &Filter, hold: Hold) -> Result<Option<Map<String, Value>>, AppError> {
     let fields: Vec<(&str, &str)> = doctype.columns().map(|(field, _)| (field.fieldname.as_str(), field.fieldname.as_str())).collect();
     // Postgres cannot take a text with NUL, and no document has such a name.
     let found = if name.contains('\0') {
         None
     } else {
-        documents::find_document(cx.conn, doctype, &fields, name, filter, cx.env.config.site.time_zone, lock)?
+        documents::find_document(cx.conn, doctype, &fields, name, filter, cx.env.config.site.time_zone, hold)?
     };
     match found {
         Some(text) if doctype.is_single => Ok(Some(single::shown(parse(&text)?))),
@@ -102,8 +104,8 @@ fn find_within(cx: &mut Cx, doctype: &DocType, name: &str, filter: &Filter, lock
 ///
 /// # Errors
 /// As [`find`].
-pub(super) fn whole(cx: &mut Cx, doctype: &DocType, name: &str, lock: bool) -> Result<Map<String, Value>, AppError> {
-    let mut document = find(cx, doctype, name, lock)?;
+pub(super) fn whole(cx: &mut Cx, doctype: &DocType, name: &str, hold: Hold) -> Result<Map<String, Value>, AppError> {
+    let mut document = find(cx, doctype, name, hold)?;
     complete(cx, doctype, name, &mut document)?;
     Ok(document)
 }

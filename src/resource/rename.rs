@@ -10,7 +10,8 @@ use crate::cx::Cx;
 use crate::doctype::filter::shorten;
 use crate::doctype::{DocType, FieldType, Naming, Registry, Rows};
 use crate::error::{AppError, Docstatus};
-use crate::store::{document_secrets, documents, files};
+use crate::store::documents::{self, Hold};
+use crate::store::{document_secrets, files};
 
 /// Calls a document `new`; with `merge` lets everything that names it name the document that has
 /// this name already, and deletes it. Returns the name.
@@ -27,7 +28,7 @@ pub fn rename(cx: &mut Cx, caller: &Caller, doctype: &str, old: &str, new: &str,
         return Err(AppError::Validation(format!("{} not allowed to be renamed", doctype.name)));
     }
     tree::lock(cx, &doctype)?;
-    let current = read::whole(cx, &doctype, old, true)?;
+    let current = read::whole(cx, &doctype, old, Hold::Removed)?;
     permissions::require_document(cx, caller, &doctype, Action::Write, &current)?;
     let new = new.trim();
     if new.is_empty() {
@@ -48,7 +49,7 @@ pub fn rename(cx: &mut Cx, caller: &Caller, doctype: &str, old: &str, new: &str,
         (None, false) => {
             call(cx, &doctype, old, new)?;
             follow(cx, &doctype, old, new)?;
-            let renamed = read::whole(cx, &doctype, new, false)?;
+            let renamed = read::whole(cx, &doctype, new, Hold::Nothing)?;
             permissions::require_document(cx, caller, &doctype, Action::Write, &renamed)?;
             searched::forget(cx, &doctype, old)?;
             searched::keep(cx, &doctype, new, None, &renamed)?;
@@ -63,7 +64,7 @@ pub fn rename(cx: &mut Cx, caller: &Caller, doctype: &str, old: &str, new: &str,
 
 /// The document that has a name, if there is one.
 fn find_taken(cx: &mut Cx, doctype: &DocType, name: &str) -> Result<Option<Map<String, Value>>, AppError> {
-    match read::whole(cx, doctype, name, true) {
+    match read::whole(cx, doctype, name, Hold::Removed) {
         Ok(found) => Ok(Some(found)),
         Err(AppError::NotFound { .. }) => Ok(None),
         Err(other) => Err(other),

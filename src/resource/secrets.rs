@@ -9,6 +9,7 @@ use crate::cx::Cx;
 use crate::doctype::Rows;
 use crate::error::{AppError, Denied};
 use crate::store::document_secrets;
+use crate::store::documents::Hold;
 
 /// What seals the secrets of documents; a value sealed for one field does not open in another.
 pub(super) fn purpose(doctype: &str, fieldname: &str) -> String {
@@ -37,7 +38,7 @@ pub fn password(cx: &mut Cx, caller: &Caller, doctype: &str, name: &str, fieldna
     caller.require_credential_rights()?;
     let doctype = permissions::enter(cx, caller, doctype, Some(name), Action::Read)?;
     let name = system::canonical_name(&doctype, name);
-    let document = read::find(cx, &doctype, &name, false)?;
+    let document = read::find(cx, &doctype, &name, Hold::Nothing)?;
     permissions::require_document(cx, caller, &doctype, Action::Read, &document)?;
     let field = doctype.field(fieldname).filter(|field| field.is_secret() && doctype.rows == Rows::OwnTable);
     let field = field.filter(|field| permissions::may_use(caller, &doctype, field, Action::Read));

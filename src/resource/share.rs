@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::permissions::{self, Action};
-use super::{read, system};
+use super::{links, read, system};
 use crate::auth::Caller;
 use crate::cx::Cx;
 use crate::doctype::filter::{Operation, shorten};
@@ -18,7 +18,7 @@ use crate::domain::user::fold_name;
 use crate::error::{AppError, Denied};
 use crate::secrets::mint;
 use crate::store::StoreError;
-use crate::store::documents::{self, Selection, Stamp};
+use crate::store::documents::{self, Hold, Selection, Stamp};
 
 /// The doctype of shares.
 pub(super) const DOCTYPE: &str = "DocShare";
@@ -60,10 +60,8 @@ pub fn add(cx: &mut Cx, caller: &Caller, doctype: &str, name: &str, with: &With,
         values.set(field, flag(on));
     }
     check(cx, caller, &mut values)?;
-    if let With::User(user) = with
-        && crate::store::users::find_user(cx.conn, &fold_name(user))?.is_none()
-    {
-        return Err(AppError::LinkNotFound { label: "User".into(), value: shorten(user) });
+    if let With::User(user) = with {
+        links::hold(cx, "User", &fold_name(user), "User")?;
     }
     let shares = shares(cx)?;
     let stamp = Stamp { user: caller.name(), at: cx.now };
@@ -137,7 +135,7 @@ pub fn list(cx: &mut Cx, caller: &Caller, doctype: &str, name: &str) -> Result<V
     const FIELDS: [&str; 9] = ["name", "user", "read", "write", "submit", "share", "everyone", "owner", "creation"];
     let (doctype, rights) = permissions::open(cx, caller, doctype, Some(name), Action::Read)?;
     let name = system::canonical_name(&doctype, name).into_owned();
-    read::find_permitted(cx, caller, &doctype, &name, (Action::Read, &rights))?;
+    read::find_permitted(cx, caller, &doctype, &name, (Action::Read, &rights), Hold::Nothing)?;
     let document = Document { doctype, name };
     let shares = shares(cx)?;
     select(cx, &shares, &FIELDS, &of_document(&document))
@@ -157,7 +155,8 @@ pub(super) fn remove_all_of(cx: &mut Cx, user: &str) -> Result<(), AppError> {
     permissions::forget_user(cx, user)
 }
 
-/// Completes a share that is to be written and refuses one that gives what the caller does not have.
+/// Completes a share that is to be written and refuses one that gives what the caller does not have. Until the
+/// transaction ends, nobody else writes a share of the same document.
 ///
 /// # Errors
 /// [`AppError::NotPermitted`], [`AppError::Validation`].
@@ -200,6 +199,24 @@ pub(super) fn require_share_of(cx: &mut Cx, caller: &Caller, values: &Values) ->
     require_share(cx, caller, text("share_doctype"), text("share_name"))
 }
 
+/// Refuses a share beside another one of the same document with the same user, after [`check`]: taking a right back must
+/// take it from all there is. `name` is its own name, empty for a new one.
+///
+/// # Errors
+/// [`AppError::Validation`].
+pub(super) fn require_only(cx: &mut Cx, name: &str, values: &Values) -> Result<(), AppError> {
+    let text = |field: &str| values.text(field).unwrap_or_default().to_owned();
+    let with = if values.check("everyone") == Some(true) { With::Everyone } else { With::User(text("user")) };
+    let (doctype, shared) = (text("share_doctype"), text("share_name"));
+    let of_document = Filter::equals("share_doctype", &doctype).and(Filter::equals("share_name", &shared));
+    let shares = shares(cx)?;
+    let others = select(cx, &shares, &["name"], &of_document.and(with_whom(&with)))?;
+    if others.iter().all(|other| super::name_of(other) == name) {
+        return Ok(());
+    }
+    Err(AppError::Validation(format!("{doctype} {shared} is shared like this already; change that share instead")))
+}
+
 /// What is known of whoever a share is for must be read anew.
 ///
 /// # Errors
@@ -227,11 +244,12 @@ pub(super) struct Document {
     name: String,
 }
 
-/// Refuses who may not share a document (transcript 396 for one that is not there).
+/// Refuses who may not share a document (transcript 396 for one that is not there). It stays as it is, and so do its
+/// shares, until the transaction ends.
 fn require_share(cx: &mut Cx, caller: &Caller, doctype: &str, name: &str) -> Result<Document, AppError> {
     let (doctype, rights) = permissions::open(cx, caller, doctype, Some(name), Action::Share)?;
     let name = system::canonical_name(&doctype, name).into_owned();
-    match read::find_permitted(cx, caller, &doctype, &name, (Action::Share, &rights)) {
+    match read::find_permitted(cx, caller, &doctype, &name, (Action::Share, &rights), Hold::Changed) {
         Ok(_) => Ok(Document { doctype, name }),
         Err(AppError::NotFound { .. }) => {
             Err(AppError::LinkNotFound { label: "Document Name".into(), value: shorten(&name.replace('\0', "")) })
@@ -283,7 +301,7 @@ fn remove_rows(cx: &mut Cx, document: &Document, with: &With) -> Result<(), AppE
 }
 
 fn show(cx: &mut Cx, shares: &DocType, name: &str) -> Result<Map<String, Value>, AppError> {
-    let mut share = read::find(cx, shares, name, false)?;
+    let mut share = read::find(cx, shares, name, Hold::Nothing)?;
     share.insert("doctype".into(), DOCTYPE.into());
     Ok(share)
 }

@@ -13,7 +13,7 @@ use crate::doctype::{Filter, SortKey};
 use crate::domain::scope::Access;
 use crate::error::{AppError, Denied};
 use crate::store::StoreError;
-use crate::store::documents::{self, Selection};
+use crate::store::documents::{self, Hold, Selection};
 
 pub use standing::Standing;
 
@@ -80,7 +80,7 @@ pub(super) fn managed_customers<'s>(caller: &Caller, standing: &'s Standing) -> 
 pub(super) fn settings(cx: &mut Cx) -> Result<Map<String, Value>, AppError> {
     let registry = cx.env.doctypes();
     let doctype = registry.get("HD Settings").ok_or_else(|| AppError::not_found("DocType", "HD Settings"))?;
-    super::read::find(cx, doctype, &doctype.name, false)
+    super::read::find(cx, doctype, &doctype.name, Hold::Nothing)
 }
 
 /// What the helpdesk tells a user about itself.
@@ -110,7 +110,7 @@ pub fn profile(cx: &mut Cx, caller: &Caller) -> Result<Profile, AppError> {
 pub fn article(cx: &mut Cx, caller: &Caller, name: &str) -> Result<Article, AppError> {
     let registry = cx.env.doctypes();
     let doctype = registry.get("HD Article").ok_or_else(|| AppError::not_found("DocType", "HD Article"))?;
-    let document = super::read::find(cx, doctype, name, false)?;
+    let document = super::read::find(cx, doctype, name, Hold::Nothing)?;
     if document.get("status").and_then(Value::as_str) != Some("Published") {
         if !is_agent(cx, caller)? {
             return Err(AppError::NotPermitted(Denied::Because("Access denied".into())));

@@ -14,7 +14,8 @@ use crate::cx::Cx;
 use crate::doctype::condition::Condition;
 use crate::doctype::{DocType, FieldType, Filter, Rows, value};
 use crate::error::AppError;
-use crate::store::{self, documents};
+use crate::store;
+use crate::store::documents::{self, Hold};
 
 const RULE: &str = "Assignment Rule";
 
@@ -142,7 +143,7 @@ fn last_user(cx: &mut Cx, rule: &str) -> Result<String, AppError> {
     let registry = cx.env.doctypes();
     let doctype = registry.get(RULE).ok_or_else(|| AppError::not_found("DocType", RULE))?;
     let fields = [("last_user", "last_user")];
-    let found = documents::find_document(cx.conn, doctype, &fields, rule, &Filter::always(), cx.env.config.site.time_zone, true)?;
+    let found = documents::find_document(cx.conn, doctype, &fields, rule, &Filter::always(), cx.env.config.site.time_zone, Hold::Changed)?;
     let row: Map<String, Value> = found.map_or(Ok(Map::new()), |row| serde_json::from_str(&row)).map_err(store::StoreError::corrupt)?;
     Ok(text(&row, "last_user").to_owned())
 }

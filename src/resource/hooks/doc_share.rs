@@ -14,7 +14,8 @@ impl DocumentHooks for DocShare {
     }
 
     fn validate(&self, cx: &mut Cx, change: &mut Change<'_>) -> Result<(), AppError> {
-        share::check(cx, change.caller, change.values)
+        share::check(cx, change.caller, change.values)?;
+        share::require_only(cx, if change.before.is_some() { change.name } else { "" }, change.values)
     }
 
     fn on_update(&self, cx: &mut Cx, written: &Written<'_>) -> Result<(), AppError> {

@@ -9,7 +9,7 @@ use crate::config::Registration;
 use crate::cx::Cx;
 use crate::doctype::{FieldValue, Values};
 use crate::error::AppError;
-use crate::store::documents::{self, Stamp};
+use crate::store::documents::{self, Hold, Stamp};
 
 /// One single doctype of settings.
 pub struct Settings {
@@ -86,7 +86,7 @@ fn show(cx: &mut Cx, administrator: &Caller, settings: &Settings, shown: &[(&str
     let registry = cx.env.doctypes();
     let doctype = registry.get(settings.doctype).ok_or_else(|| AppError::not_found("DocType", settings.doctype))?;
     single::ensure(cx, administrator, doctype)?;
-    let before = read::find(cx, doctype, &doctype.name, true)?;
+    let before = read::find(cx, doctype, &doctype.name, Hold::Changed)?;
     let zone = cx.env.config.site.time_zone;
     let mut changed = Values::default();
     for (fieldname, value) in shown {

@@ -8,6 +8,7 @@ use crate::cx::Cx;
 use crate::doctype::{DocType, Filter};
 use crate::error::AppError;
 use crate::resource::{read, system};
+use crate::store::documents::Hold;
 
 /// Which of all rights the caller has: to a document, or without a name to any document of the doctype.
 ///
@@ -44,7 +45,7 @@ fn asks(cx: &mut Cx, caller: &Caller, doctype: &DocType, name: Option<&str>, act
     if cx.env.hooks.of(&doctype.name).is_empty() {
         return Ok(true);
     }
-    let document = read::find(cx, doctype, &name, false)?;
+    let document = read::find(cx, doctype, &name, Hold::Nothing)?;
     match ask_hooks(cx, caller, doctype, action, &document) {
         Ok(()) => Ok(true),
         Err(AppError::NotPermitted(_)) => Ok(false),

@@ -24,6 +24,7 @@ use crate::cx::Cx;
 use crate::doctype::filter::shorten;
 use crate::doctype::{DocType, Filter};
 use crate::error::{AppError, Denied};
+use crate::store::documents::Hold;
 use definition::{Definition, Named};
 
 pub use columns::ReportColumn;
@@ -148,7 +149,7 @@ pub(super) fn check(cx: &mut Cx, caller: &Caller, name: &str, was_standard: bool
 
 /// A report that the caller may read and run, and the documents that it may be about.
 fn open(cx: &mut Cx, caller: &Caller, name: &str, actions: &[Action]) -> Result<(Definition, Arc<DocType>, Filter), AppError> {
-    read::require(cx, caller, DOCTYPE, name, Action::Read)?;
+    read::require(cx, caller, DOCTYPE, name, Action::Read, Hold::Nothing)?;
     let definition = find(cx, name)?;
     let (doctype, within) = reported(cx, caller, &definition, actions)?;
     if definition.disabled {
@@ -164,7 +165,7 @@ fn open(cx: &mut Cx, caller: &Caller, name: &str, actions: &[Action]) -> Result<
 fn find(cx: &mut Cx, name: &str) -> Result<Definition, AppError> {
     let registry = cx.env.doctypes();
     let doctype = registry.get(DOCTYPE).ok_or_else(|| AppError::not_found("DocType", DOCTYPE))?;
-    Definition::read(&read::whole(cx, doctype, name, false)?)
+    Definition::read(&read::whole(cx, doctype, name, Hold::Nothing)?)
 }
 
 /// The doctype that a report is about, and the documents of it that the caller may do all of this with.

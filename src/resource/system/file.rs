@@ -14,6 +14,7 @@ use crate::domain::scope::Access;
 use crate::error::{AppError, Denied};
 use crate::resource::{self, Action};
 use crate::secrets::mint;
+use crate::store::documents::Hold;
 use crate::store::{StoreError, files};
 
 /// Longest URL of a file elsewhere, so that it fits an index.
@@ -242,7 +243,7 @@ fn may_read(cx: &mut Cx, caller: &Caller, stored: &StoredFile) -> Result<bool, A
         return Ok(true);
     }
     let Some(to) = &stored.attached else { return Ok(false) };
-    match resource::require(cx, caller, &to.doctype, &to.name, Action::Read) {
+    match resource::require(cx, caller, &to.doctype, &to.name, Action::Read, Hold::Nothing) {
         Ok(_) => Ok(true),
         Err(AppError::NotPermitted(_) | AppError::InsufficientScope { .. } | AppError::NotFound { .. }) => Ok(false),
         Err(other) => Err(other),
@@ -254,7 +255,7 @@ fn may_read(cx: &mut Cx, caller: &Caller, stored: &StoredFile) -> Result<bool, A
 /// # Errors
 /// As a write to that document.
 pub fn require_attachable(cx: &mut Cx, caller: &Caller, to: &AttachedTo) -> Result<String, AppError> {
-    let doctype = resource::require(cx, caller, &to.doctype, &to.name, Action::Write)?;
+    let doctype = resource::require(cx, caller, &to.doctype, &to.name, Action::Write, Hold::Named)?;
     Ok(doctype.name.clone())
 }
 

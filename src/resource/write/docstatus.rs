@@ -15,6 +15,7 @@ use crate::error::{AppError, Denied, Docstatus};
 use crate::resource::permissions::{self, Action};
 use crate::resource::read;
 use crate::resource::values::same;
+use crate::store::documents::Hold;
 
 /// The field that says which document one amends.
 const AMENDED_FROM: &str = "amended_from";
@@ -191,7 +192,7 @@ pub(super) fn amended_name(cx: &mut Cx, caller: &Caller, doctype: &DocType, valu
     let Some(amended) = values.text(AMENDED_FROM) else { return Ok(None) };
     permissions::enter(cx, caller, &doctype.name, Some(amended), Action::Amend)?;
     let missing = || AppError::LinkNotFound { label: field.label.clone(), value: shorten(amended) };
-    let source = match read::find(cx, doctype, amended, false) {
+    let source = match read::find(cx, doctype, amended, Hold::Nothing) {
         Err(AppError::NotFound { .. }) => return Err(missing()),
         found => found?,
     };

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::auth::Caller;
 use crate::cx::Cx;
 use crate::doctype::validate::{self, read_name};
-use crate::doctype::{DocType, Field, FieldType, FieldValue, Registry, Values};
+use crate::doctype::{DocType, Field, FieldType, FieldValue, Filter, Registry, Values};
 use crate::domain::scope::Access;
 use crate::error::AppError;
 use crate::resource::links::Known;
@@ -71,7 +71,7 @@ fn find_sources(cx: &mut Cx, target: &DocType, wants: &[&Want]) -> Result<Vec<Ma
     let sources: BTreeSet<&str> = wants.iter().map(|want| want.source.as_str()).chain(["name", "docstatus"]).collect();
     let fields: Vec<(&str, &str)> = sources.into_iter().map(|source| (source, source)).collect();
     let names: Vec<&str> = names.into_iter().collect();
-    let rows = documents::list_linked(cx.conn, target, &fields, &names, cx.env.config.site.time_zone)?;
+    let rows = documents::list_linked(cx.conn, target, &fields, &names, &Filter::always(), cx.env.config.site.time_zone)?;
     rows.iter().map(|row| serde_json::from_str(row).map_err(|error| StoreError::corrupt(error).into())).collect()
 }
 

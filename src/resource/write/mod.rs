@@ -30,6 +30,7 @@ use crate::doctype::{DocType, FieldValue, Rows, Values, value};
 use crate::domain::Instant;
 use crate::error::{AppError, Docstatus};
 use crate::store::StoreError;
+use crate::store::documents::Hold;
 use docstatus::Step;
 use store::Target;
 
@@ -132,7 +133,7 @@ pub fn update(
     if doctype.is_single && name == doctype.name {
         single::ensure(cx, caller, &doctype)?;
     }
-    let current = read::whole(cx, &doctype, &name, true)?;
+    let current = read::whole(cx, &doctype, &name, Hold::Changed)?;
     permissions::require_document(cx, caller, &doctype, Action::Write, &current)?;
     // Frappe: the name in the body is looked up, not the one in the path; it is no way to rename.
     if let Some(other) = body.get("name").and_then(|_| read_name(&body)).filter(|other| system::canonical_name(&doctype, other) != name) {
@@ -197,7 +198,7 @@ fn finish(
 ) -> Result<Map<String, Value>, AppError> {
     let Target { caller, doctype, name, .. } = target;
     tree::settle(cx, doctype, name, before.map(|(_, values)| values), values)?;
-    let mut document = read::whole(cx, doctype, name, false)?;
+    let mut document = read::whole(cx, doctype, name, Hold::Nothing)?;
     permissions::require_stored(cx, caller, doctype, action, &document)?;
     if step == Step::Submit && before.is_none() {
         permissions::require_stored(cx, caller, doctype, Action::Submit, &document)?;
@@ -222,7 +223,7 @@ fn finish(
         assign(cx, &written)?;
     }
     if !hooks.is_empty() {
-        document = read::whole(cx, doctype, name, false)?;
+        document = read::whole(cx, doctype, name, Hold::Nothing)?;
     }
     searched::keep(cx, doctype, name, before.map(|(document, _)| document), &document)?;
     read::show_written(cx, caller, doctype, &mut document)?;
@@ -244,7 +245,7 @@ pub fn delete(cx: &mut Cx, caller: &Caller, doctype: &str, name: &str) -> Result
     if doctype.is_single {
         return Err(AppError::Validation(format!("{} is one document and cannot be deleted", doctype.name)));
     }
-    let current = read::whole(cx, &doctype, &name, true)?;
+    let current = read::whole(cx, &doctype, &name, Hold::Removed)?;
     permissions::require_document(cx, caller, &doctype, Action::Delete, &current)?;
     if docstatus::of(&current) == Docstatus::Submitted {
         let text = format!("{} {name}: Submitted Record cannot be deleted. You must Cancel it first.", doctype.name);

@@ -97,6 +97,29 @@ pub(in crate::store) fn is_lock_timeout(cause: &str) -> bool {
     cause.contains("lock timeout")
 }
 
+/// What a transaction does with a row that it read, and so what it keeps others from until it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// It only looks.
+    Nothing,
+    /// It writes a link to it: nobody deletes or renames it.
+    Named,
+    /// It changes it, though not its name: nobody else does, or deletes it. Links to it may be written.
+    Changed,
+    /// It deletes or renames it: nobody does anything with it, and no link to it is being written.
+    Removed,
+}
+
+/// Keeps a row from others until the transaction ends. SQLite has one writer at a time.
+pub(in crate::store) fn held(conn: &Conn, hold: Hold) -> &'static str {
+    match (conn, hold) {
+        (Conn::Sqlite(_), _) | (Conn::Postgres(_), Hold::Nothing) => "",
+        (Conn::Postgres(_), Hold::Named) => " FOR KEY SHARE",
+        (Conn::Postgres(_), Hold::Changed) => " FOR NO KEY UPDATE",
+        (Conn::Postgres(_), Hold::Removed) => " FOR UPDATE",
+    }
+}
+
 /// Keeps a row from being changed by others until the transaction ends. SQLite has one writer at a time.
 pub(in crate::store) fn locked(conn: &Conn) -> &'static str {
     match conn {

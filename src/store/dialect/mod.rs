@@ -15,8 +15,10 @@ use super::{Conn, StoreError};
 use crate::doctype::{Kind, value};
 use crate::domain::Instant;
 
+pub use locks::Hold;
 pub(super) use locks::{
-    is_lock_timeout, limit_waiting_for_tables, lock_clients, lock_set_up, lock_table, lock_tables, lock_tree, lock_word, locked, shared,
+    held, is_lock_timeout, limit_waiting_for_tables, lock_clients, lock_set_up, lock_table, lock_tables, lock_tree, lock_word, locked,
+    shared,
 };
 pub(super) use rows::{Rows, expanded, remembered, rows_as_json, shown};
 

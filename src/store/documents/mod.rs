@@ -21,6 +21,7 @@ use super::statement::Statement;
 use super::{Conn, StoreError, ddl};
 use crate::doctype::{DocType, FieldValue, Kind};
 
+pub use super::dialect::Hold;
 pub use linked::list_linked;
 pub use links::{LinkColumn, Linking, find_link};
 pub use query::{Grouping, Order, Query, Shown, count_rows, list_rows};

@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 use super::filter::push_condition;
 use super::query::{Grouping, Order, Query, Shown, count_rows, list_rows};
 use super::scope::Scope;
-use super::{Conn, Statement, StoreError, dialect, expression, push_name, table};
+use super::{Conn, Hold, Statement, StoreError, dialect, expression, push_name, table};
 use crate::doctype::{Column, DocType, Filter, SortKey, Term};
 
 /// No further condition.
@@ -80,7 +80,7 @@ fn everything<'a>(doctype: &'a DocType, filter: &'a Filter, zone: Tz) -> Query<'
 }
 
 /// One document by name, as the text of a JSON object with the given keys and fields, if a filter
-/// (the caller's rights) holds for it. `lock` keeps others from changing it until the transaction ends.
+/// (the caller's rights) holds for it. It is held until the transaction ends.
 ///
 /// # Errors
 /// [`StoreError`] from the database.
@@ -91,15 +91,12 @@ pub fn find_document(
     name: &str,
     filter: &Filter,
     zone: Tz,
-    lock: bool,
+    hold: Hold,
 ) -> Result<Option<String>, StoreError> {
     let mut statement = Statement::default();
     let end = push_select(&mut statement, conn, doctype, fields, zone);
     push_named(&mut statement, conn, doctype, name, filter, zone);
-    if lock {
-        statement.sql(dialect::locked(conn));
-    }
-    statement.sql(&end);
+    statement.sql(dialect::held(conn, hold)).sql(&end);
     Ok(statement.load(conn)?.into_iter().next())
 }
 

@@ -2,6 +2,7 @@
 
 mod activity_log;
 mod filters;
+mod held;
 mod list;
 mod oauth_client;
 mod oauth_resource;
