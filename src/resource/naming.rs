@@ -2,15 +2,17 @@
 
 use serde_json::{Map, Value};
 
+use super::permissions;
 use crate::cx::Cx;
 use crate::doctype::filter::shorten;
 use crate::doctype::naming::{Filled, Pattern};
 use crate::doctype::validate::read_name;
-use crate::doctype::{DocType, FieldValue, Naming, Rows, Values, value};
+use crate::doctype::{DocType, FieldValue, Filter, Naming, Rows, Values, value};
 use crate::domain::Instant;
 use crate::error::AppError;
 use crate::secrets::mint;
-use crate::store::series::{self, Series};
+use crate::store::StoreError;
+use crate::store::series::{self, Names, Series};
 
 /// Letters of a random name, as in Frappe.
 const HASH_LENGTH: usize = 10;
@@ -40,8 +42,8 @@ enum Source {
     Pattern(Pattern),
 }
 
-/// The name that a doctype's `autoname` gives to a new document, or the one that was sent. An
-/// amendment is called after the document that it amends.
+/// The name that a doctype's `autoname` gives to a new document, or the one that was sent; and whether a counter made it.
+/// An amendment is called after the document that it amends.
 ///
 /// # Errors
 /// [`AppError::Validation`] when what the name is made of is missing, [`AppError::InvalidName`].
@@ -51,16 +53,22 @@ pub(super) fn name_document(
     body: &Map<String, Value>,
     values: &Values,
     sent: SentName,
-) -> Result<String, AppError> {
+) -> Result<(String, bool), AppError> {
+    let mut is_counted = false;
     let name = match source(doctype, body, values, sent)? {
         Source::Given(name) => name,
-        Source::Hash => return Ok(mint::name(HASH_LENGTH)),
-        Source::Uuid => return Ok(mint::id(cx.now)),
-        Source::Number => return Ok(series::take_number(cx.conn, Series::DocType(&doctype.name))?.to_string()),
+        Source::Hash => return Ok((mint::name(HASH_LENGTH), false)),
+        Source::Uuid => return Ok((mint::id(cx.now), false)),
+        Source::Number => return Ok((take_bare_number(cx, doctype)?, true)),
         Source::Pattern(pattern) => {
             let filled = fill(cx, &pattern, values, cx.now);
             let number = match filled.digits {
-                Some(_) => series::take_number(cx.conn, Series::Prefix(&filled.before))?,
+                Some(digits) => {
+                    is_counted = true;
+                    // Blanks around a name are no part of it.
+                    let names = Names { doctype, before: filled.before.trim_start(), digits, after: filled.after.trim_end() };
+                    series::take_number(cx.conn, Series::Prefix(&filled.before), names)?
+                }
                 None => 0,
             };
             let name = filled.with(number).trim().to_owned();
@@ -71,7 +79,16 @@ pub(super) fn name_document(
         }
     };
     check(doctype, &name)?;
-    Ok(name)
+    Ok((name, is_counted))
+}
+
+/// What it means that a name is taken which a counter made, and which no document had then: somebody chose it at the same
+/// time. The transaction is run again, and steps over it.
+pub(super) fn taken_meanwhile(error: AppError) -> AppError {
+    match error {
+        AppError::Duplicate { doctype, name } => StoreError::Conflict(format!("could not serialize: {doctype} {name} is taken")).into(),
+        other => other,
+    }
 }
 
 /// The name of a new row of a child table.
@@ -80,12 +97,36 @@ pub(super) fn name_document(
 /// [`AppError`] from the database.
 pub(super) fn name_row(cx: &mut Cx, child: &DocType) -> Result<String, AppError> {
     if child.has_numbers_for_names() {
-        return Ok(series::take_number(cx.conn, Series::DocType(&child.name))?.to_string());
+        return take_bare_number(cx, child);
     }
     Ok(mint::name(HASH_LENGTH))
 }
 
-/// Lets the next document have the number of one that is deleted, if it was the last of its series.
+fn take_bare_number(cx: &mut Cx, doctype: &DocType) -> Result<String, AppError> {
+    Ok(series::take_number(cx.conn, Series::DocType(&doctype.name), Names::numbers(doctype))?.to_string())
+}
+
+/// The name of a document that amends another one: `base` and the number after `number`. Where somebody gave that name
+/// to a document which amends nothing of it, the first free number after it.
+///
+/// # Errors
+/// [`AppError::InvalidName`], [`AppError::TooLong`].
+pub(super) fn name_amendment(cx: &mut Cx, doctype: &DocType, amended: &str, base: &str, number: i64) -> Result<String, AppError> {
+    let before = format!("{base}-");
+    let mut name = format!("{before}{}", number.saturating_add(1));
+    check(doctype, &name)?;
+    let is_amendment = Filter::equals("amended_from", amended);
+    // Frappe: a document is amended once, the second amendment has a name that is taken.
+    if !permissions::holds(cx, doctype, &name, &is_amendment)? {
+        let names = Names { doctype, before: &before, digits: 1, after: "" };
+        name = format!("{before}{}", series::find_free_number(cx.conn, names, number.saturating_add(1))?);
+        check(doctype, &name)?;
+    }
+    Ok(name)
+}
+
+/// Lets the next document have the number of one that is deleted, if it was the last of its series. Nothing is left that
+/// names the deleted one, because it was held while that was looked for.
 ///
 /// # Errors
 /// [`AppError`] from the database.
@@ -173,6 +214,10 @@ fn required(label: &str) -> AppError {
 /// # Errors
 /// [`AppError::InvalidName`], [`AppError::TooLong`].
 pub(super) fn check(doctype: &DocType, name: &str) -> Result<(), AppError> {
+    if matches!(name, "." | "..") {
+        // Clients and proxies take them out of a path, whatever they are written as (RFC 3986 section 5.2.4).
+        return Err(AppError::InvalidName(format!("Name cannot be {name}")));
+    }
     if name.contains(['<', '>']) {
         return Err(AppError::InvalidName("Name cannot contain special characters like '<', '>'".into()));
     }
@@ -239,8 +284,9 @@ mod tests {
         let asked = |autoname: &str, body: Value| name(autoname, body, None, SentName::WhereAsked);
         assert_eq!(asked("field:title", json!({})), Err(AppError::Validation("Title is required".into())));
         assert!(asked("prompt", json!({})).is_err());
+        assert_eq!(asked("prompt", json!({"name": "..."})), Ok(Some("...".into())));
         assert!(matches!(asked("UUID", json!({"name": "x"})), Err(AppError::InvalidName(_))));
-        for bad in ["a<b", "Thing", "New Thing 1", "a\nb", "a\u{0}b"] {
+        for bad in ["a<b", ".", "..", "Thing", "New Thing 1", "a\nb", "a\u{0}b"] {
             assert!(matches!(asked("prompt", json!({"name": bad})), Err(AppError::InvalidName(_))), "{bad:?}");
         }
         assert!(matches!(asked("prompt", json!({"name": "x".repeat(141)})), Err(AppError::TooLong { .. })));

@@ -13,8 +13,8 @@ use crate::doctype::filter::shorten;
 use crate::doctype::{DocType, Field, FieldType, FieldValue, Values};
 use crate::error::{AppError, Denied, Docstatus};
 use crate::resource::permissions::{self, Action};
-use crate::resource::read;
 use crate::resource::values::same;
+use crate::resource::{naming, read};
 use crate::store::documents::Hold;
 
 /// The field that says which document one amends.
@@ -182,7 +182,8 @@ fn refuse(field: &Field, from: String, to: String) -> AppError {
     AppError::AfterSubmit { label: field.label.clone(), row: None, from, to }
 }
 
-/// The name of a document that amends a cancelled one: `X-1`, then `X-2`. `None` for any other document.
+/// The name of a document that amends a cancelled one: `X-1`, then `X-2`, but for names that other documents have. `None`
+/// for any other document.
 ///
 /// # Errors
 /// [`AppError::NotPermitted`] without the right to amend, [`AppError::Validation`] when the other one is not cancelled.
@@ -205,9 +206,7 @@ pub(super) fn amended_name(cx: &mut Cx, caller: &Caller, doctype: &DocType, valu
     }
     let is_amendment = source.get(AMENDED_FROM).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
     let earlier =
-        if is_amendment { amended.rsplit_once('-').and_then(|(base, number)| Some((base, number.parse::<u64>().ok()?))) } else { None };
+        if is_amendment { amended.rsplit_once('-').and_then(|(base, number)| Some((base, number.parse::<i64>().ok()?))) } else { None };
     let (base, number) = earlier.unwrap_or((amended, 0));
-    let name = format!("{base}-{}", number + 1);
-    crate::resource::naming::check(doctype, &name)?;
-    Ok(Some(name))
+    naming::name_amendment(cx, doctype, amended, base, number).map(Some)
 }

@@ -78,8 +78,8 @@ pub fn create_named(
     for hook in hooks {
         hook.before_insert(cx, &mut Change { caller, doctype: &doctype, name: "", values: &mut values, before: None })?;
     }
-    let name = match docstatus::amended_name(cx, caller, &doctype, &values)? {
-        Some(name) => name,
+    let (name, is_counted) = match docstatus::amended_name(cx, caller, &doctype, &values)? {
+        Some(name) => (name, false),
         None => naming::name_document(cx, &doctype, &body, &values, sent_name)?,
     };
     for hook in hooks {
@@ -101,7 +101,8 @@ pub fn create_named(
     let Created { name, shown_once } = match adapter {
         Some(adapter) => adapter.create(cx, &draft)?,
         None => {
-            store::insert(cx, Target { caller, doctype: &doctype, name: &name, at }, &mut values, &mut secrets)?;
+            let inserted = store::insert(cx, Target { caller, doctype: &doctype, name: &name, at }, &mut values, &mut secrets);
+            inserted.map_err(|error| if is_counted { naming::taken_meanwhile(error) } else { error })?;
             Created { name: name.clone(), shown_once: Map::new() }
         }
     };

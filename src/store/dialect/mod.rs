@@ -123,6 +123,17 @@ pub(super) fn as_number(conn: &Conn, text: &str) -> String {
     }
 }
 
+/// A whole number in digits, with zeros before them where it has fewer.
+pub(super) fn zero_padded(conn: &Conn, number: &str, digits: usize) -> String {
+    match conn {
+        Conn::Sqlite(_) => format!("printf('%0{digits}d', {number})"),
+        Conn::Postgres(_) => {
+            let text = format!("CAST({number} AS TEXT)");
+            format!("lpad({text}, greatest({digits}, length({text})), '0')")
+        }
+    }
+}
+
 /// A column that no index is looked up by. Postgres counts its values and chooses better by itself.
 pub(super) fn without_index(conn: &Conn, column: String) -> String {
     match conn {

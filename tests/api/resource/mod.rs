@@ -4,6 +4,7 @@ mod activity_log;
 mod filters;
 mod held;
 mod list;
+mod names;
 mod oauth_client;
 mod oauth_resource;
 mod permissions;

@@ -176,7 +176,13 @@ async fn update(state: &State, caller: &Caller, doctype: String, name: String, b
 pub fn rename_doc(call: Call<'_>) -> Answer<'_> {
     Box::pin(async move {
         let doctype = call.params.required("doctype")?;
-        let (old, new) = (call.params.required("old_name")?, call.params.required("new_name")?);
+        let name = |argument: &str| {
+            if let Some(value) = call.params.values.get(argument).filter(|value| !value.is_null()) {
+                name_text(argument, value)?;
+            }
+            call.params.required(argument)
+        };
+        let (old, new) = (name("old_name")?, name("new_name")?);
         let merge = call.params.flag("merge")?;
         let caller = call.identity.caller;
         let rename = move |cx: &mut Cx| resource::rename(cx, &caller, &doctype, &old, &new, merge);

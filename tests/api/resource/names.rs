@@ -1,0 +1,159 @@
+//! Names that counters make, beside names that somebody chose.
+
+use diesel::connection::SimpleConnection as _;
+use ostiary::store::StoreError;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use super::assert_refused;
+use crate::both_databases;
+use crate::support::{Caller, Reply, TestApp};
+
+both_databases!(
+    a_counter_steps_over_names_that_somebody_chose,
+    a_counter_steps_over_a_name_that_a_document_was_given_later,
+    names_that_are_chosen_while_others_are_counted_keep_nobody_from_counting,
+    numbers_that_documents_have_are_stepped_over,
+    an_amendment_steps_over_a_name_that_somebody_chose,
+    names_that_are_no_texts_or_no_part_of_a_path_are_refused,
+);
+
+const TICKET: &str = "/api/resource/HD%20Ticket";
+const DOCTYPE: &str = "/api/resource/DocType";
+const RENAME: &str = "/api/method/frappe.client.rename_doc";
+
+/// Asks for a document of this name, as Frappe 16 lets clients.
+async fn choose(caller: &Caller, doctype: &str, mut fields: Value, name: &str) -> Reply {
+    fields["name"] = json!(name);
+    caller.post(&format!("/api/v2/document/{doctype}")).json(&fields).send().await
+}
+
+async fn ticket(caller: &Caller) -> String {
+    let made = caller.post(TICKET).json(&json!({ "subject": "counted" })).send().await.expect_status(200).data();
+    made["name"].as_str().expect("a name").to_owned()
+}
+
+async fn delete_ticket(caller: &Caller, name: &str) {
+    caller.delete(&format!("{TICKET}/{name}")).send().await.expect_status(202);
+}
+
+async fn a_counter_steps_over_names_that_somebody_chose(app: TestApp) {
+    let (amina, boris) = (app.user("amina@example.com").await.api_key().await, app.user("boris@example.com").await.api_key().await);
+    let administrator = app.administrator().await;
+    let chosen = async |number: &str| choose(&amina, "HD%20Ticket", json!({ "subject": "chosen" }), &format!("HD-{number}")).await;
+    assert_eq!(ticket(&amina).await, "HD-00001");
+    for number in ["00002", "00003", "00005", "0007", "00009"] {
+        chosen(number).await.expect_status(200);
+    }
+    assert_eq!(ticket(&boris).await, "HD-00004");
+    assert_eq!(ticket(&amina).await, "HD-00006");
+    assert_eq!(ticket(&boris).await, "HD-00007", "other digits are another name");
+    chosen("00007").await.expect_status(409);
+    // The last number comes again once its document is gone, but for names that were never counted.
+    delete_ticket(&administrator, "HD-00007").await;
+    delete_ticket(&administrator, "HD-00009").await;
+    assert_eq!(ticket(&boris).await, "HD-00007");
+    chosen("00008").await.expect_status(200);
+    assert_eq!(ticket(&boris).await, "HD-00009");
+}
+
+async fn a_counter_steps_over_a_name_that_a_document_was_given_later(app: TestApp) {
+    const CUSTOMER: &str = "/api/resource/Customer";
+    let administrator = app.administrator().await;
+    let make = async || {
+        let made = administrator.post(CUSTOMER).json(&json!({ "customer_name": "Acme" })).send().await.expect_status(200).data();
+        made["name"].as_str().expect("a name").to_owned()
+    };
+    let first = make().await;
+    let (prefix, number) = first.split_at(first.len() - 1);
+    assert_eq!(number, "1");
+    let renamed = json!({ "doctype": "Customer", "old_name": first, "new_name": format!("{prefix}2") });
+    administrator.post(RENAME).json(&renamed).send().await.expect_status(200);
+    assert_eq!([make().await, make().await], [format!("{prefix}3"), format!("{prefix}4")]);
+}
+
+async fn names_that_are_chosen_while_others_are_counted_keep_nobody_from_counting(app: TestApp) {
+    let (amina, boris) = (app.user("amina@example.com").await.api_key().await, app.user("boris@example.com").await.api_key().await);
+    let mut making = JoinSet::new();
+    for number in 1..=20 {
+        let (amina, boris) = (amina.clone(), boris.clone());
+        making.spawn(async move { Some(ticket(&boris).await) });
+        making.spawn(async move {
+            let status = choose(&amina, "HD%20Ticket", json!({ "subject": "chosen" }), &format!("HD-{number:05}")).await.status;
+            assert!(matches!(status, 200 | 409), "{status}");
+            None
+        });
+    }
+    let mut counted: Vec<String> = making.join_all().await.into_iter().flatten().collect();
+    counted.sort();
+    counted.dedup();
+    assert_eq!(counted.len(), 20, "{counted:?}");
+}
+
+async fn numbers_that_documents_have_are_stepped_over(app: TestApp) {
+    let administrator = app.administrator().await;
+    let permissions = json!([{ "role": "System Manager", "read": 1, "write": 1, "create": 1 }]);
+    let tally = json!({ "name": "Tally", "module": "Lodge", "autoname": "autoincrement", "permissions": permissions, "fields": [{ "fieldname": "title", "label": "Title", "fieldtype": "Data" }] });
+    administrator.post(DOCTYPE).json(&tally).send().await.expect_status(200);
+    let make = async || administrator.post("/api/resource/Tally").json(&json!({})).send().await.expect_status(200).data()["name"].clone();
+    for number in 1..=3 {
+        assert_eq!(make().await, json!(number));
+    }
+    // As a loader leaves it that writes rows and knows of no counters.
+    let forget = app.db().write("forget a counter", |conn, _| {
+        conn.batch_execute("UPDATE document_series SET current = 0 WHERE doctype = 'Tally'").map_err(|error| StoreError::from(error).into())
+    });
+    forget.await.expect("written");
+    assert_eq!([make().await, make().await], [json!(4), json!(5)]);
+}
+
+async fn an_amendment_steps_over_a_name_that_somebody_chose(app: TestApp) {
+    const BILL: &str = "/api/resource/Bill";
+    let administrator = app.administrator().await;
+    let mut row = json!({ "role": "System Manager" });
+    for right in ["read", "write", "create", "submit", "cancel", "amend"] {
+        row[right] = json!(1);
+    }
+    let fields = json!([
+        { "fieldname": "title", "label": "Title", "fieldtype": "Data" },
+        { "fieldname": "amended_from", "label": "Amended From", "fieldtype": "Link", "options": "Bill" },
+    ]);
+    let bill =
+        json!({ "name": "Bill", "module": "Lodge", "autoname": "BILL-.###", "is_submittable": 1, "permissions": [row], "fields": fields });
+    administrator.post(DOCTYPE).json(&bill).send().await.expect_status(200);
+    for name in ["BILL-001", "BILL-002"] {
+        administrator.post(BILL).json(&json!({ "docstatus": 1 })).send().await.expect_status(200);
+        administrator.put(&format!("{BILL}/{name}")).json(&json!({ "docstatus": 2 })).send().await.expect_status(200);
+    }
+    let amend = async |name: &str| administrator.post(BILL).json(&json!({ "amended_from": name })).send().await;
+    for name in ["BILL-001-1", "BILL-001-2"] {
+        choose(&administrator, "Bill", json!({}), name).await.expect_status(200);
+    }
+    assert_eq!(amend("BILL-001").await.expect_status(200).data()["name"], "BILL-001-3");
+    assert_eq!(amend("BILL-002").await.expect_status(200).data()["name"], "BILL-002-1");
+    assert_eq!(amend("BILL-002").await.expect_status(409).error().as_deref(), Some("DuplicateEntryError"), "amended already");
+}
+
+async fn names_that_are_no_texts_or_no_part_of_a_path_are_refused(app: TestApp) {
+    let administrator = app.administrator().await;
+    let made =
+        administrator.post("/api/resource/Customer").json(&json!({ "customer_name": "Acme" })).send().await.expect_status(200).data();
+    let rename = async |old: Value, new: Value| {
+        administrator.post(RENAME).json(&json!({ "doctype": "Customer", "old_name": old, "new_name": new })).send().await
+    };
+    for other in [json!(["a"]), json!({ "a": 1 }), json!(true)] {
+        assert_eq!(
+            rename(made["name"].clone(), other.clone()).await.expect_status(417).error().as_deref(),
+            Some("FrappeTypeError"),
+            "{other}"
+        );
+        rename(other, json!("a")).await.expect_status(417);
+    }
+    for dots in [".", ".."] {
+        let text = format!("Name cannot be {dots}");
+        assert_refused(&rename(made["name"].clone(), json!(dots)).await, 409, "NameError", &text);
+        choose(&administrator, "Customer", json!({ "customer_name": "Dots" }), dots).await.expect_status(409);
+    }
+    assert_eq!(rename(made["name"].clone(), json!("...")).await.expect_status(200).message(), "...");
+    assert_eq!(rename(json!("..."), json!(7)).await.expect_status(200).message(), "7");
+}
