@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::permissions::{self, Action};
 use super::{Gathered, read, write};
 use crate::auth::Caller;
 use crate::cx::Cx;
@@ -62,10 +63,13 @@ pub(super) fn update(
 /// Takes a row out of its document.
 ///
 /// # Errors
-/// As [`super::update()`] of the document.
+/// As [`super::update()`] of the document; of a table of a level that the caller lacks as [`read_row`], or
+/// [`AppError::NotPermitted`] where they may read it.
 pub(super) fn delete(cx: &mut Cx, caller: &Caller, child: &DocType, name: &str) -> Result<(), AppError> {
     let place = place(cx, child, name)?;
-    let rows = kept_rows(cx, caller, &place)?.into_iter().filter(|row| read_name_of(row).as_deref() != Some(name)).collect();
+    let mut rows = kept_rows(cx, caller, &place)?;
+    require_writable(caller, child, &place, name)?;
+    rows.retain(|row| read_name_of(row).as_deref() != Some(name));
     save_rows(cx, caller, &place, rows, &Gathered::default()).map(drop).map_err(|error| without_parent(child, error))
 }
 
@@ -86,6 +90,17 @@ pub fn insert_row(
     let mut rows = kept_rows(cx, caller, &place)?;
     rows.push(Value::Object(body));
     save_rows(cx, caller, &place, rows, gathered)
+}
+
+/// A change of what is not theirs would be undone silently (contract 7.4), which is no answer to a deletion.
+fn require_writable(caller: &Caller, child: &DocType, place: &Place, name: &str) -> Result<(), AppError> {
+    let Place { parenttype, parentfield, .. } = place;
+    let may = |action| parenttype.field(parentfield).is_some_and(|table| permissions::may_use(caller, parenttype, table, action));
+    match (may(Action::Read), may(Action::Write)) {
+        (_, true) => Ok(()),
+        (true, false) => Err(AppError::NotPermitted(Denied::ChildTable(child.name.clone()))),
+        (false, false) => Err(AppError::not_found(&child.name, name)),
+    }
 }
 
 fn place(cx: &mut Cx, child: &DocType, name: &str) -> Result<Place, AppError> {
@@ -126,7 +141,7 @@ fn without_parent(child: &DocType, error: AppError) -> AppError {
 /// The rows of the table by name alone, which leaves them as they are. The document stays locked, so that no row is lost
 /// to somebody who appends one at the same time.
 fn kept_rows(cx: &mut Cx, caller: &Caller, place: &Place) -> Result<Vec<Value>, AppError> {
-    super::permissions::enter(cx, caller, &place.parenttype.name, Some(&place.parent), super::Action::Write)?;
+    permissions::enter(cx, caller, &place.parenttype.name, Some(&place.parent), Action::Write)?;
     let document = read::whole(cx, &place.parenttype, &place.parent, Hold::Changed)?;
     let rows = document.get(&place.parentfield).and_then(Value::as_array).into_iter().flatten();
     Ok(rows.map(|row| json!({"name": row.get("name")})).collect())
