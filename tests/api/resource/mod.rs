@@ -3,6 +3,7 @@
 mod activity_log;
 mod filters;
 mod held;
+mod levels;
 mod list;
 mod names;
 mod oauth_client;
