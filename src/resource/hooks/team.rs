@@ -1,8 +1,12 @@
 //! `HD Team`: a team shares its tickets out among its members by an assignment rule of its own.
+//!
+//! Its own rule is the server's to write, whoever changes the team. Any other rule is written as the caller who changes the
+//! team, and linked only by who may write it.
 
 use serde_json::{Map, Value, json};
 
-use super::super::{Gathered, helpdesk, write};
+use super::super::permissions::Action;
+use super::super::{Gathered, helpdesk, require, write};
 use super::{Change, DocumentHooks, Written};
 use crate::auth::Caller;
 use crate::cx::Cx;
@@ -10,8 +14,11 @@ use crate::doctype::{FieldValue, Filter, Values};
 use crate::domain::user::ADMINISTRATOR;
 use crate::error::AppError;
 use crate::store;
+use crate::store::documents::Hold;
 
 const RULE: &str = "Assignment Rule";
+/// What the names of the rules end with that teams make.
+const ROTATION: &str = " - Support Rotation";
 
 /// `HD Team`.
 pub struct Team;
@@ -28,6 +35,22 @@ fn condition(team: &str) -> Result<String, AppError> {
         Some(quote) if !team.contains('\\') => Ok(format!("agent_group == {quote}{team}{quote}")),
         Some(_) | None => Err(AppError::Validation("A team's name cannot have a backslash, or both kinds of quotes".into())),
     }
+}
+
+/// Whether a rule was made by the server for a team; the rule of this very team if one is given.
+fn is_made_for_team(cx: &mut Cx, rule: &str, team: Option<&str>) -> Result<bool, AppError> {
+    if !rule.ends_with(ROTATION) || team.is_some_and(|team| rule != format!("{team}{ROTATION}")) {
+        return Ok(false);
+    }
+    let Some(found) = helpdesk::rows(cx, RULE, &["owner", "assign_condition"], &Filter::equals("name", rule))?.pop() else {
+        return Ok(false);
+    };
+    let is = |fieldname: &str, value: &str| found.get(fieldname).and_then(Value::as_str) == Some(value);
+    let is_of_team = match team {
+        Some(team) => is("assign_condition", &condition(team)?),
+        None => true,
+    };
+    Ok(is("owner", ADMINISTRATOR) && is_of_team)
 }
 
 /// What of a rule follows from its team.
@@ -53,7 +76,7 @@ impl DocumentHooks for Team {
         if rule["users"].as_array().is_none_or(Vec::is_empty) {
             return Ok(());
         }
-        let name = format!("{team} - Support Rotation");
+        let name = format!("{team}{ROTATION}");
         rule.insert("name".into(), json!(name));
         rule.insert("document_type".into(), json!("HD Ticket"));
         rule.insert("description".into(), json!(format!("Ticket of the team {team}")));
@@ -67,12 +90,30 @@ impl DocumentHooks for Team {
         Ok(())
     }
 
+    /// Frappe: takes any rule, here: one that the caller may write or that this team made, because it is written with the team.
+    fn validate(&self, cx: &mut Cx, change: &mut Change<'_>) -> Result<(), AppError> {
+        let Some(rule) = change.values.text("assignment_rule").map(str::to_owned) else { return Ok(()) };
+        let before = change.before.and_then(|before| before.text("assignment_rule"));
+        // One that is not there is refused with every other link.
+        let is_there = || Filter::equals("name", &rule);
+        if before == Some(rule.as_str()) || helpdesk::texts(cx, RULE, "name", &is_there())?.is_empty() {
+            return Ok(());
+        }
+        if is_made_for_team(cx, &rule, Some(change.name))? {
+            return Ok(());
+        }
+        require(cx, change.caller, RULE, &rule, Action::Write, Hold::Named).map(drop)
+    }
+
     /// Members come and go, and a disabled team is given nothing.
     fn on_update(&self, cx: &mut Cx, written: &Written<'_>) -> Result<(), AppError> {
-        let Some(name) = written.values.text("assignment_rule").filter(|_| written.before.is_some()) else { return Ok(()) };
+        let (Some(name), Some(before)) = (written.values.text("assignment_rule"), written.before) else { return Ok(()) };
         let Some(rule) = rule_of(written.values) else { return Ok(()) };
-        let administrator = administrator(cx)?;
-        write::update(cx, &administrator, RULE, name, rule, &Gathered::default())?;
+        if before.text("assignment_rule") == Some(name) && rule_of(before).as_ref() == Some(&rule) {
+            return Ok(());
+        }
+        let writer = if is_made_for_team(cx, name, None)? { administrator(cx)? } else { written.caller.clone() };
+        write::update(cx, &writer, RULE, name, rule, &Gathered::default())?;
         Ok(())
     }
 }

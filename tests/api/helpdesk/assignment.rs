@@ -13,6 +13,7 @@ both_databases!(
     a_document_is_assigned_when_it_comes_to_meet_the_condition,
     a_rule_that_cannot_be_evaluated_is_refused_when_it_is_saved,
     a_team_shares_its_tickets_out_among_its_members,
+    a_team_writes_only_rules_that_its_writer_may_write,
     an_agent_sees_what_is_assigned_to_them_whatever_their_team,
     a_ticket_that_is_deleted_takes_its_assignment_along,
 );
@@ -165,6 +166,44 @@ async fn a_rule_that_cannot_be_evaluated_is_refused_when_it_is_saved(app: TestAp
     // Who may not make rules cannot make one.
     let agent = someone(&app, "three@example.com", &["Agent"]).await;
     agent.post(RULE).json(&json!({ "name": "Mine" })).send().await.expect_status(403);
+}
+
+async fn a_team_writes_only_rules_that_its_writer_may_write(app: TestApp) {
+    let administrator = app.administrator().await;
+    let (one, _) = agents(&app).await;
+    let manager = app.user_with_roles("manager@example.com", &["Agent Manager"]).await;
+    rule(&administrator, "Important", json!({})).await;
+    rule(&administrator, "Handmade - Support Rotation", json!({})).await;
+    let important = path(RULE, "Important");
+    let before = administrator.get(&important).send().await.expect_status(200).data();
+    let evil = json!({ "assignment_rule": "Important", "users": [{ "user": "one@example.com" }], "disabled": 1 });
+    team(&one, "Evil", &["one@example.com"]).await;
+    for fields in [evil.clone(), json!({ "assignment_rule": "Important" }), json!({ "assignment_rule": "Handmade - Support Rotation" })] {
+        let refused = one.put(&path(TEAM, "Evil")).json(&fields).send().await.expect_status(403);
+        assert_eq!(refused.error().as_deref(), Some("PermissionError"), "{fields}");
+    }
+    // Nor does a team take a rule for its own because of its name.
+    let adopting = json!({ "team_name": "Handmade", "users": [{ "user": "one@example.com" }] });
+    one.post(TEAM).json(&adopting).send().await.expect_status(403);
+    let narrow = manager.bearer(&app, "write:hd_team read:assignment_rule read:user").await;
+    assert_eq!(narrow.put(&path(TEAM, "Evil")).json(&evil).send().await.expect_status(403).error().as_deref(), Some("PermissionError"));
+    assert_eq!(administrator.get(&important).send().await.expect_status(200).data(), before);
+
+    // Who may write the rule links it; then only they change it by changing the team.
+    let manager = manager.api_key().await;
+    manager.put(&path(TEAM, "Evil")).json(&json!({ "assignment_rule": "Important" })).send().await.expect_status(200);
+    for caller in [&one, &narrow] {
+        caller.put(&path(TEAM, "Evil")).json(&json!({ "disabled": 1 })).send().await.expect_status(403);
+        caller.put(&path(TEAM, "Evil")).json(&json!({ "ignore_restrictions": 1 })).send().await.expect_status(200);
+    }
+    manager.put(&path(TEAM, "Evil")).json(&json!({ "disabled": 1 })).send().await.expect_status(200);
+    assert_eq!(administrator.get(&important).send().await.expect_status(200).data()["disabled"], json!(1));
+    // Its own rule is the team's whoever changes it, also after it was unlinked.
+    let own = json!({ "assignment_rule": "Evil - Support Rotation", "disabled": 0 });
+    one.put(&path(TEAM, "Evil")).json(&own).send().await.expect_status(200);
+    narrow.put(&path(TEAM, "Evil")).json(&json!({ "disabled": 1 })).send().await.expect_status(200);
+    assert_eq!(administrator.get(&path(RULE, "Evil - Support Rotation")).send().await.expect_status(200).data()["disabled"], json!(1));
+    one.put(&path(TEAM, "Evil")).json(&json!({ "assignment_rule": "nosuch" })).send().await.expect_status(417);
 }
 
 async fn a_team_shares_its_tickets_out_among_its_members(app: TestApp) {
