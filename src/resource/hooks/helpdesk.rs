@@ -15,7 +15,7 @@ use crate::auth::Caller;
 use crate::cx::Cx;
 use crate::doctype::filter::Operation;
 use crate::doctype::{FieldValue, Filter, Values};
-use crate::error::AppError;
+use crate::error::{AppError, Denied};
 
 fn text(value: &str) -> FieldValue {
     FieldValue::Text(value.to_owned())
@@ -84,7 +84,8 @@ impl DocumentHooks for Ticket {
             }
         }
         fill(change.values, "raised_by", &change.caller.user.user.email);
-        if !helpdesk::is_agent(cx, change.caller)? {
+        let is_agent = helpdesk::is_agent(cx, change.caller)?;
+        if !is_agent {
             change.values.set("via_customer_portal", FieldValue::Int(1));
         }
         let raised_by = change.values.text("raised_by").unwrap_or_default().to_lowercase();
@@ -93,7 +94,10 @@ impl DocumentHooks for Ticket {
         {
             change.values.set("contact", text(contact));
         }
-        let contact = change.values.text("contact").map(str::to_owned);
+        // Whom somebody else's contact works for is no answer to a customer.
+        let standing = standing::of(cx, change.caller)?;
+        let may_know = |contact: &String| is_agent || helpdesk::is_manager(change.caller) || standing.contacts.contains(contact);
+        let contact = change.values.text("contact").map(str::to_owned).filter(may_know);
         if let (None, Some(contact)) = (change.values.text("customer"), contact)
             && let [customer] = standing::customers(cx, &[contact])?.as_slice()
         {
@@ -103,10 +107,18 @@ impl DocumentHooks for Ticket {
     }
 
     /// Addresses are compared as they are stored, so they are stored as users are named: in small letters.
-    fn validate(&self, _cx: &mut Cx, change: &mut Change<'_>) -> Result<(), AppError> {
-        if let Some(raised_by) = change.values.text("raised_by").map(|address| address.trim().to_lowercase()) {
-            change.values.set("raised_by", FieldValue::Text(raised_by));
+    ///
+    /// Frappe: anybody raises tickets for anybody, here: customers only for themselves, because the new ticket says whose
+    /// contact and customer an address belongs to.
+    fn validate(&self, cx: &mut Cx, change: &mut Change<'_>) -> Result<(), AppError> {
+        let Some(raised_by) = change.values.text("raised_by").map(|address| address.trim().to_lowercase()) else { return Ok(()) };
+        let user = &change.caller.user.user;
+        let is_own = raised_by == user.email.to_lowercase() || raised_by == user.name;
+        let is_as_before = change.before.and_then(|before| before.text("raised_by")) == Some(raised_by.as_str());
+        if !is_own && !is_as_before && !helpdesk::is_manager(change.caller) && !helpdesk::is_agent(cx, change.caller)? {
+            return Err(AppError::NotPermitted(Denied::Because("Only agents raise tickets for somebody else".into())));
         }
+        change.values.set("raised_by", FieldValue::Text(raised_by));
         Ok(())
     }
 

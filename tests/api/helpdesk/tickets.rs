@@ -17,6 +17,7 @@ both_databases!(
     an_inactive_agents_record_opens_nothing,
     a_new_ticket_is_filled_from_the_settings_and_the_contact,
     a_ticket_has_a_number_in_its_name,
+    a_customer_learns_of_nobody_else_by_raising_a_ticket,
 );
 
 /// Fails unless someone sees exactly these tickets, in lists, counts and one by one, of `all` there are.
@@ -62,7 +63,9 @@ async fn a_ticket_is_its_customers_by_address_by_contact_and_by_owner(app: TestA
     let by_address = ticket(&agent, json!({ "subject": "by address", "raised_by": "Amina@Example.com" })).await;
     let by_contact = ticket(&agent, json!({ "subject": "by contact", "contact": of_amina })).await;
     let by_user = ticket(&agent, json!({ "subject": "by the contact's user", "contact": of_boris })).await;
-    let by_owner = ticket(&amina, json!({ "subject": "by owner", "raised_by": "somebody@example.com" })).await;
+    let by_owner = ticket(&amina, json!({ "subject": "by owner" })).await;
+    let raised_by = json!({ "raised_by": "somebody@example.com" });
+    agent.put(&path(TICKET, &by_owner)).json(&raised_by).send().await.expect_status(200);
     let all = [by_address.as_str(), &by_contact, &by_user, &by_owner];
     assert_sees(&amina, &[&by_address, &by_contact, &by_owner], &all).await;
     assert_sees(&boris, &[&by_user], &all).await;
@@ -193,6 +196,41 @@ async fn a_ticket_has_a_number_in_its_name(app: TestApp) {
     assert_eq!([first, second], ["HD-00001", "HD-00002"]);
 }
 
+async fn a_customer_learns_of_nobody_else_by_raising_a_ticket(app: TestApp) {
+    let agent = someone(&app, "agent@example.com", &["Agent"]).await;
+    let (amina, boris) = (someone(&app, "amina@example.com", &[]).await, someone(&app, "boris@example.com", &["HD Customer"]).await);
+    create(&agent, CUSTOMER, json!({ "customer_name": "Acme" })).await;
+    let contact = json!({
+        "first_name": "Amina",
+        "email_ids": [{ "email_id": "amina@example.com", "is_primary": 1 }],
+        "links": [{ "link_doctype": "HD Customer", "link_name": "Acme" }],
+    });
+    let contact = create(&agent, CONTACT, contact).await["name"].clone();
+    let raise = async |caller: &Caller, fields: Value| {
+        let mut body = json!({ "subject": "x" });
+        body.as_object_mut().expect("an object").extend(fields.as_object().cloned().expect("an object"));
+        caller.post(TICKET).json(&body).send().await
+    };
+    let refused = raise(&boris, json!({ "raised_by": "Amina@example.com" })).await.expect_status(403);
+    assert!(!refused.text().contains("Acme"), "{}", refused.text());
+    let made = raise(&boris, json!({ "contact": contact })).await.expect_status(200).data();
+    assert_eq!((&made["raised_by"], &made["customer"]), (&json!("boris@example.com"), &json!(null)));
+    let made = create(&boris, TICKET, json!({ "subject": "x", "raised_by": "Boris@Example.com" })).await;
+    let own = path(TICKET, made["name"].as_str().expect("a name"));
+    boris.put(&own).json(&json!({ "raised_by": "amina@example.com" })).send().await.expect_status(403);
+    boris.put(&own).json(&json!({ "raised_by": "boris@example.com", "subject": "y" })).send().await.expect_status(200);
+    // Of herself she does, and an agent of anybody.
+    for (caller, fields) in
+        [(&amina, json!({})), (&amina, json!({ "contact": contact })), (&agent, json!({ "raised_by": "amina@example.com" }))]
+    {
+        let made = raise(caller, fields).await.expect_status(200).data();
+        assert_eq!((&made["contact"], &made["customer"]), (&contact, &json!("Acme")));
+    }
+    // Their agent may raise it for somebody else later; then they go on with it as it is.
+    agent.put(&own).json(&json!({ "raised_by": "amina@example.com" })).send().await.expect_status(200);
+    boris.put(&own).json(&json!({ "subject": "z", "raised_by": "amina@example.com" })).send().await.expect_status(200);
+}
+
 /// Somebody, and what of a ticket opens it to them beside its owner and its address.
 struct Person {
     user: &'static str,
@@ -257,7 +295,7 @@ async fn a_list_shows_exactly_what_can_be_read_whoever_asks(app: TestApp) {
         values[(state >> 16) as usize % values.len()].clone()
     };
     for number in 0..18 {
-        let fields = json!({
+        let mut fields = json!({
             "subject": number.to_string(),
             "raised_by": pick(&[json!("amina@example.com"), json!("boris@example.com"), json!("nobody@example.com"), json!("nobody@example.com")]),
             "contact": pick(&[json!(null), json!(null), people[0].1.contact.clone().into(), people[1].1.contact.clone().into()]),
@@ -270,7 +308,10 @@ async fn a_list_shows_exactly_what_can_be_read_whoever_asks(app: TestApp) {
             Some(2) => &people[3].0,
             _ => &administrator,
         };
-        ticket(by, fields).await;
+        // Customers raise tickets for themselves, and their agent says whose it is.
+        let raised_by = fields["raised_by"].take();
+        let name = ticket(by, fields).await;
+        administrator.put(&path(TICKET, &name)).json(&json!({ "raised_by": raised_by })).send().await.expect_status(200);
     }
     let fields = r#"["name", "owner", "raised_by", "contact", "customer", "agent_group", "_assign"]"#;
     let query = [("fields", fields), ("limit", "0"), ("order_by", "name asc")];
