@@ -129,6 +129,30 @@ pub fn claim_url(conn: &mut Conn, url: &str) -> Result<bool, StoreError> {
     Ok(!taken)
 }
 
+/// Keeps others from linking to a URL, and its file from getting another one, until the transaction ends.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn hold_url(conn: &mut Conn, url: &str) -> Result<(), StoreError> {
+    dialect::lock_word(conn, url)
+}
+
+/// Gives the links to a file the URL that the file gets, before its own row has it. The file is the first row with its
+/// URL; nothing happens where `name` is only a link itself.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn move_links(conn: &mut Conn, name: &str, was: &str, url: &str, is_private: bool) -> Result<(), StoreError> {
+    hold_url(conn, was)?;
+    let of_url = || files::table.filter(files::file_url.eq(was));
+    let first: Option<String> = of_url().select(files::name).order((files::creation, files::name)).first(conn).optional()?;
+    if first.as_deref() == Some(name) {
+        let links = of_url().filter(files::name.ne(name));
+        diesel::update(links).set((files::file_url.eq(url), files::is_private.eq(is_private))).execute(conn)?;
+    }
+    Ok(())
+}
+
 /// Keeps a content from being removed until the transaction ends, and makes sure that it is there: call it before
 /// the row that names it.
 ///

@@ -85,7 +85,12 @@ impl SystemDoctype for FileDoctype {
             stored.is_private = is_private;
             if stored.content.is_some() {
                 let (_, url) = free_url(cx, is_private, &stored.file_name)?;
-                stored.file_url = Some(url);
+                let was = stored.file_url.replace(url.clone());
+                // Frappe: every row with this content follows, here: the links to this file do, because what somebody else
+                // uploaded is theirs. Who only linked to it takes nothing from the others.
+                if let Some(was) = was {
+                    files::move_links(cx.conn, &stored.name, &was, &url, is_private)?;
+                }
             }
         }
         files::update_file(cx.conn, draft.at, draft.caller.name(), &stored)?;
@@ -141,6 +146,7 @@ pub fn make_file(
 /// [`AppError::Validation`] for any other URL, [`Denied::Files`] for a file that is not theirs to read.
 pub fn make_link(cx: &mut Cx, caller: &Caller, name: &str, wanted: Wanted, url: &str) -> Result<StoredFile, AppError> {
     if url.starts_with(PUBLIC) || url.starts_with(PRIVATE) {
+        files::hold_url(cx.conn, url)?;
         let known = find_readable(cx, caller, url)?.ok_or(AppError::NotPermitted(Denied::Files))?;
         // It shares the content, which must not go before this row is there.
         if let Some(hash) = &known.content

@@ -9,6 +9,7 @@ use crate::support::{Caller, TestApp};
 both_databases!(
     private_files_are_for_owners_readers_of_the_document_and_managers,
     a_guest_sees_the_public_ones,
+    links_to_a_file_become_private_with_it,
     lists_show_ones_own_files,
     scopes_narrow_files,
     attaching_takes_the_right_to_change_the_document,
@@ -75,6 +76,29 @@ async fn a_guest_sees_the_public_ones(app: TestApp) {
     app.anonymous().get(FILE).send().await.expect_status(403);
     app.anonymous().get(&path(&open)).send().await.expect_status(403);
     app.anonymous().delete(&path(&open)).send().await.expect_status(403);
+}
+
+async fn links_to_a_file_become_private_with_it(app: TestApp) {
+    let (amina, brian) = (app.user("amina@example.com").await.api_key().await, app.user("brian@example.com").await.api_key().await);
+    let open = public(&amina, "a.txt", "for all").await;
+    let link = Form::new().field("file_url", text(&open, "file_url")).accepted(&brian).await;
+    let same = public(&brian, "b.txt", "for all").await;
+    assert_eq!(text(&link, "file_url"), text(&open, "file_url"));
+    let privacy = async |caller: &Caller, document: &Value, is_private: i64| {
+        caller.put(&path(document)).json(&json!({ "is_private": is_private })).send().await.expect_status(200).data()
+    };
+    // Whoever only linked to it takes it from nobody.
+    privacy(&brian, &link, 1).await;
+    assert_eq!(fetch(&app.anonymous(), &open).await.expect_status(200).text(), "for all");
+    let link = Form::new().field("file_url", text(&open, "file_url")).accepted(&brian).await;
+    let closed = privacy(&amina, &open, 1).await;
+    fetch(&app.anonymous(), &open).await.expect_status(404);
+    fetch(&app.anonymous(), &closed).await.expect_status(403);
+    let followed = brian.get(&path(&link)).send().await.expect_status(200).data();
+    assert_eq!((&followed["file_url"], &followed["is_private"]), (&closed["file_url"], &json!(1)));
+    // He has it still, and what he uploaded himself is as open as he made it.
+    assert_eq!(fetch(&brian, &closed).await.expect_status(200).text(), "for all");
+    assert_eq!(fetch(&app.anonymous(), &same).await.expect_status(200).text(), "for all");
 }
 
 async fn lists_show_ones_own_files(app: TestApp) {
