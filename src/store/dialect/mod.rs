@@ -146,12 +146,13 @@ pub(super) fn compared_text(conn: &Conn, kind: Kind, column: &str, zone: Tz) -> 
 }
 
 /// The parts of `column LIKE pattern` around the pattern: ASCII letters match in either case, `\` escapes.
-pub(super) fn like(conn: &Conn, column: &str, negated: bool) -> (String, &'static str) {
+pub(super) fn like(conn: &Conn, column: &str, negated: bool) -> (String, String) {
     let not = if negated { "NOT " } else { "" };
     match conn {
-        Conn::Sqlite(_) => (format!("{column} {not}LIKE "), " ESCAPE '\\'"),
+        // SQLite's own cannot be stopped; see `store::watch`.
+        Conn::Sqlite(_) => (format!("{not}ostiary_like("), format!(", {column})")),
         // The "C" collation makes `lower` fold ASCII only, which is what SQLite does.
-        Conn::Postgres(_) => (format!("lower({column} COLLATE \"C\") {not}LIKE lower("), " COLLATE \"C\") ESCAPE '\\'"),
+        Conn::Postgres(_) => (format!("lower({column} COLLATE \"C\") {not}LIKE lower("), " COLLATE \"C\") ESCAPE '\\'".to_owned()),
     }
 }
 
