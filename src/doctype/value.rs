@@ -145,6 +145,17 @@ impl Values {
         self.rows.iter().map(|(name, rows)| (name.as_str(), rows.as_slice()))
     }
 
+    /// The bytes of all texts, those of rows included.
+    pub fn size(&self) -> usize {
+        let own = self.fields.iter().filter_map(|(_, value)| value.as_text()).map(str::len).sum::<usize>();
+        own + self.rows.iter().flat_map(|(_, rows)| rows).map(Self::size).sum::<usize>()
+    }
+
+    /// How many rows there are in all tables.
+    pub fn count_rows(&self) -> usize {
+        self.rows.iter().map(|(_, rows)| rows.len()).sum()
+    }
+
     /// Whether nothing is part of this change.
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty() && self.rows.is_empty()

@@ -18,7 +18,7 @@ use crate::domain::Instant;
 pub(super) use locks::{
     is_lock_timeout, limit_waiting_for_tables, lock_clients, lock_set_up, lock_table, lock_tables, lock_tree, lock_word, locked, shared,
 };
-pub(super) use rows::{Rows, expanded, remembered, rows_as_json, shown};
+pub(super) use rows::{Rows, expanded, load_within, remembered, rows_as_json, shown, size_of};
 
 /// Postgres's notification channel.
 const CHANNEL: &str = "ostiary_epochs";

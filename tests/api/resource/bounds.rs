@@ -10,6 +10,9 @@ use crate::support::{Caller, Setup, TestApp};
 
 both_databases!(
     no_pattern_outlasts_the_deadline_of_a_list,
+    a_field_is_shown_three_times_and_no_more,
+    a_list_that_would_be_huge_is_refused_and_a_part_of_it_is_not,
+    a_document_does_not_grow_without_end,
 );
 
 /// A doctype that only a System Manager's documents are of.
@@ -41,4 +44,48 @@ async fn no_pattern_outlasts_the_deadline_of_a_list(setup: Setup) {
     let reply = amina.get(TODO).json(&asked(&"aaaa_".repeat(180))).send().await.expect_status(503);
     assert_eq!(reply.error().as_deref(), Some("QueryTimeoutError"));
     assert!(began.elapsed() < Duration::from_secs(8), "took {:?}", began.elapsed());
+}
+
+async fn a_field_is_shown_three_times_and_no_more(app: TestApp) {
+    let amina = app.user("amina@example.com").await.api_key().await;
+    todo(&amina, "milk").await;
+    let rows = list(&amina, TODO, &[("fields", r#"["description", "description as b", "description as c", "status"]"#)]).await;
+    assert_eq!(rows, json!([{"description": "milk", "b": "milk", "c": "milk", "status": "Open"}]));
+    let rows =
+        list(&amina, TODO, &[("fields", r#"["count(name) as a", "count(name) as b", "count(name) as c", "count(name) as d"]"#)]).await;
+    assert_eq!(rows, json!([{"a": 1, "b": 1, "c": 1, "d": 1}]));
+    for fourth in ["description as d", "min(description) as d", "`tabToDo`.`description` as d"] {
+        let fields = json!(["description", "description as b", "max(description) as c", fourth]).to_string();
+        let reply = amina.get(TODO).query(&[("fields", &fields)]).send().await;
+        assert_refused(&reply, 417, "DataError", "fields has description more than 3 times");
+    }
+}
+
+async fn a_list_that_would_be_huge_is_refused_and_a_part_of_it_is_not(app: TestApp) {
+    const TOO_LARGE: &str = "this is too large for one request; ask for fewer rows or fields, or send less";
+    let amina = app.user("amina@example.com").await.api_key().await;
+    for letter in ["a", "b", "c", "d", "e"] {
+        todo(&amina, &letter.repeat(7_000_000)).await;
+    }
+    let everything = json!(["description"]).to_string();
+    let all = [("fields", everything.as_str()), ("limit_page_length", "0")];
+    assert_refused(&amina.get(TODO).query(&all).send().await, 417, "DataError", TOO_LARGE);
+    let copies = json!(["description", "description as b", "description as c"]).to_string();
+    let two = [("fields", copies.as_str()), ("limit_page_length", "2")];
+    assert_refused(&amina.get(TODO).query(&two).send().await, 417, "DataError", TOO_LARGE);
+    // The connection is as good as before.
+    let four = list(&amina, TODO, &[("fields", &everything), ("limit_page_length", "4")]).await;
+    assert_eq!(four.as_array().map(Vec::len), Some(4));
+    assert_eq!(list(&amina, TODO, &[("limit_page_length", "0")]).await.as_array().map(Vec::len), Some(5));
+}
+
+async fn a_document_does_not_grow_without_end(app: TestApp) {
+    let manager = manager(&app).await;
+    let fields = json!([{"fieldname": "one", "fieldtype": "Long Text"}, {"fieldname": "two", "fieldtype": "Long Text"}]);
+    define(&manager, json!({"name": "Bound Text", "autoname": "prompt", "fields": fields})).await;
+    let collection = "/api/resource/Bound%20Text";
+    create(&manager, collection, json!({"name": "t", "one": "x".repeat(20_000_000)})).await;
+    let more = manager.put(&path(collection, "t")).json(&json!({"two": "y".repeat(20_000_000)})).send().await;
+    assert_refused(&more, 417, "DataError", "a document has at most 32 MB of text, its rows included");
+    manager.put(&path(collection, "t")).json(&json!({"one": "", "two": "y"})).send().await.expect_status(200);
 }
