@@ -13,6 +13,7 @@ both_databases!(
     a_field_is_shown_three_times_and_no_more,
     a_list_that_would_be_huge_is_refused_and_a_part_of_it_is_not,
     a_document_does_not_grow_without_end,
+    sums_of_the_largest_numbers_are_numbers,
 );
 
 /// A doctype that only a System Manager's documents are of.
@@ -88,4 +89,25 @@ async fn a_document_does_not_grow_without_end(app: TestApp) {
     let more = manager.put(&path(collection, "t")).json(&json!({"two": "y".repeat(20_000_000)})).send().await;
     assert_refused(&more, 417, "DataError", "a document has at most 32 MB of text, its rows included");
     manager.put(&path(collection, "t")).json(&json!({"one": "", "two": "y"})).send().await.expect_status(200);
+}
+
+async fn sums_of_the_largest_numbers_are_numbers(app: TestApp) {
+    let manager = manager(&app).await;
+    let fields = json!([{"fieldname": "cost", "fieldtype": "Currency"}, {"fieldname": "time", "fieldtype": "Duration"}]);
+    define(&manager, json!({"name": "Bound Number", "autoname": "prompt", "fields": fields})).await;
+    let collection = "/api/resource/Bound%20Number";
+    for (name, cost) in [("a", json!(999_999_999_999.5)), ("b", json!("999999999999.5")), ("c", json!(-1))] {
+        create(&manager, collection, json!({"name": name, "cost": cost, "time": 999_999_999_999_i64})).await;
+    }
+    for (fieldname, label, number) in
+        [("cost", "cost", json!(1.7e308)), ("cost", "cost", json!(-1e12)), ("time", "time", json!("1000000000000"))]
+    {
+        let reply = manager.post(collection).json(&json!({"name": "d", fieldname: number})).send().await;
+        assert_refused(&reply, 417, "ValidationError", &format!("Value for {label} must lie between -1e12 and 1e12"));
+    }
+    let rows = list(&manager, collection, &[("fields", r#"["sum(cost) as s", "avg(cost) as a", "sum(time) as t"]"#)]).await;
+    assert_eq!(rows, json!([{"s": 1_999_999_999_998.0, "a": 666_666_666_666.0, "t": 2_999_999_999_997.0}]));
+    let asked = json!({"doctype": "Bound Number", "fieldname": "sum(cost)"});
+    let one = manager.post("/api/method/frappe.client.get_value").json(&asked).send().await.expect_status(200).message();
+    assert_eq!(one, json!({"sum(cost)": 1_999_999_999_998.0}));
 }
