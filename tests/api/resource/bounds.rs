@@ -14,7 +14,10 @@ both_databases!(
     a_list_that_would_be_huge_is_refused_and_a_part_of_it_is_not,
     a_document_does_not_grow_without_end,
     sums_of_the_largest_numbers_are_numbers,
+    fields_of_sixteen_links_and_tables_are_asked_for_at_once,
 );
+
+const TOO_LARGE: &str = "this is too large for one request; ask for fewer rows or fields, or send less";
 
 /// A doctype that only a System Manager's documents are of.
 async fn define(manager: &Caller, definition: Value) {
@@ -63,7 +66,6 @@ async fn a_field_is_shown_three_times_and_no_more(app: TestApp) {
 }
 
 async fn a_list_that_would_be_huge_is_refused_and_a_part_of_it_is_not(app: TestApp) {
-    const TOO_LARGE: &str = "this is too large for one request; ask for fewer rows or fields, or send less";
     let amina = app.user("amina@example.com").await.api_key().await;
     for letter in ["a", "b", "c", "d", "e"] {
         todo(&amina, &letter.repeat(7_000_000)).await;
@@ -110,4 +112,43 @@ async fn sums_of_the_largest_numbers_are_numbers(app: TestApp) {
     let asked = json!({"doctype": "Bound Number", "fieldname": "sum(cost)"});
     let one = manager.post("/api/method/frappe.client.get_value").json(&asked).send().await.expect_status(200).message();
     assert_eq!(one, json!({"sum(cost)": 1_999_999_999_998.0}));
+}
+
+async fn fields_of_sixteen_links_and_tables_are_asked_for_at_once(app: TestApp) {
+    const TOO_MANY: &str = "fields of more than 16 links and tables; ask for them in several lists";
+    let manager = manager(&app).await;
+    let links = (0..16).map(|at| json!({"fieldname": format!("l{at}"), "fieldtype": "Link", "options": "ToDo"}));
+    let table = json!({"fieldname": "rows", "fieldtype": "Table", "options": "Bound Path Row"});
+    let row = json!([{"fieldname": "note", "fieldtype": "Data"}]);
+    define(&manager, json!({"name": "Bound Path Row", "istable": 1, "fields": row})).await;
+    define(&manager, json!({"name": "Bound Path", "autoname": "prompt", "fields": links.chain([table]).collect::<Vec<_>>()})).await;
+    let milk = todo(&manager, "milk").await;
+    let document: serde_json::Map<String, Value> = (0..16).map(|at| (format!("l{at}"), json!(milk))).collect();
+    let mut document = Value::Object(document);
+    document["name"] = "p".into();
+    document["rows"] = json!([{"note": "x"}]);
+    let collection = "/api/resource/Bound%20Path";
+    create(&manager, collection, document).await;
+
+    let shown: Vec<String> = (0..16).map(|at| format!("l{at}.description as d{at}")).collect();
+    let row = list(&manager, collection, &[("fields", &json!(shown).to_string())]).await;
+    assert_eq!((&row[0]["d0"], &row[0]["d15"]), (&json!("milk"), &json!("milk")));
+    let conditions: Vec<Value> = (0..16).map(|at| json!([format!("l{at}.description"), "=", "milk"])).collect();
+    assert_eq!(list(&manager, collection, &[("filters", &json!(conditions).to_string())]).await, json!([{"name": "p"}]));
+
+    let with_rows = json!([shown.clone(), vec!["rows.note".to_owned()]].concat()).to_string();
+    let reply = manager.get(collection).query(&[("fields", &with_rows)]).send().await;
+    assert_refused(&reply, 417, "DataError", TOO_MANY);
+    // Filters and fields count together.
+    let filters = json!([["rows.note", "=", "x"]]).to_string();
+    let reply = manager.get(collection).query(&[("fields", &json!(shown).to_string()), ("filters", &filters)]).send().await;
+    assert_refused(&reply, 417, "DataError", TOO_MANY);
+    assert_eq!(list(&manager, collection, &[("filters", &filters)]).await, json!([{"name": "p"}]));
+
+    // A row of many documents is no larger than one of three.
+    manager.put(&path(TODO, &milk)).json(&json!({"description": "milk".repeat(1_800_000)})).send().await.expect_status(200);
+    let reply = manager.get(collection).query(&[("fields", &json!(shown).to_string())]).send().await;
+    assert_refused(&reply, 417, "DataError", TOO_LARGE);
+    let reply = manager.get(collection).query(&[("fields", &json!(shown[..4]).to_string())]).send().await.expect_status(200);
+    assert_eq!(reply.data()[0]["d3"].as_str().map(str::len), Some(7_200_000));
 }
