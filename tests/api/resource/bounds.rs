@@ -15,6 +15,7 @@ both_databases!(
     a_document_does_not_grow_without_end,
     sums_of_the_largest_numbers_are_numbers,
     fields_of_sixteen_links_and_tables_are_asked_for_at_once,
+    a_minute_has_sixty_seconds,
 );
 
 const TOO_LARGE: &str = "this is too large for one request; ask for fewer rows or fields, or send less";
@@ -151,4 +152,22 @@ async fn fields_of_sixteen_links_and_tables_are_asked_for_at_once(app: TestApp) 
     assert_refused(&reply, 417, "DataError", TOO_LARGE);
     let reply = manager.get(collection).query(&[("fields", &json!(shown[..4]).to_string())]).send().await.expect_status(200);
     assert_eq!(reply.data()[0]["d3"].as_str().map(str::len), Some(7_200_000));
+}
+
+async fn a_minute_has_sixty_seconds(app: TestApp) {
+    let manager = manager(&app).await;
+    let fields = json!([{"fieldname": "at", "fieldtype": "Datetime"}, {"fieldname": "clock", "fieldtype": "Time"}]);
+    define(&manager, json!({"name": "Bound Time", "autoname": "prompt", "fields": fields})).await;
+    let collection = "/api/resource/Bound%20Time";
+    for (fieldname, text, expected) in [
+        ("at", "2030-01-01 23:59:60", "a date and time as YYYY-MM-DD HH:MM:SS"),
+        ("at", "2030-01-01T23:59:60Z", "a date and time as YYYY-MM-DD HH:MM:SS"),
+        ("clock", "23:59:60", "a time of day as HH:MM:SS"),
+    ] {
+        let reply = manager.post(collection).json(&json!({"name": "t", fieldname: text})).send().await;
+        assert_refused(&reply, 417, "ValidationError", &format!("{fieldname} ({fieldname}) must be {expected}, not \"{text}\""));
+    }
+    create(&manager, collection, json!({"name": "t", "at": "2030-01-01 23:59:59.999999", "clock": "23:59:59"})).await;
+    let later = list(&manager, collection, &[("filters", r#"[["at", ">=", "2030-01-02"]]"#)]).await;
+    assert_eq!(later, json!([]));
 }
