@@ -16,6 +16,7 @@ both_databases!(
     sums_of_the_largest_numbers_are_numbers,
     fields_of_sixteen_links_and_tables_are_asked_for_at_once,
     a_minute_has_sixty_seconds,
+    rows_of_many_documents_are_bounded_together,
 );
 
 const TOO_LARGE: &str = "this is too large for one request; ask for fewer rows or fields, or send less";
@@ -170,4 +171,28 @@ async fn a_minute_has_sixty_seconds(app: TestApp) {
     create(&manager, collection, json!({"name": "t", "at": "2030-01-01 23:59:59.999999", "clock": "23:59:59"})).await;
     let later = list(&manager, collection, &[("filters", r#"[["at", ">=", "2030-01-02"]]"#)]).await;
     assert_eq!(later, json!([]));
+}
+
+async fn rows_of_many_documents_are_bounded_together(app: TestApp) {
+    let manager = manager(&app).await;
+    define(&manager, json!({"name": "Bound Row", "istable": 1, "fields": [{"fieldname": "note", "fieldtype": "Data"}]})).await;
+    let tables = (0..11).map(|at| json!({"fieldname": format!("t{at}"), "fieldtype": "Table", "options": "Bound Row"}));
+    define(&manager, json!({"name": "Bound Rows", "autoname": "prompt", "fields": tables.collect::<Vec<_>>()})).await;
+    let rows = json!(vec![json!({}); 1000]);
+    let document = |name: usize| json!({"doctype": "Bound Rows", "name": format!("d{name}"), "t0": rows});
+    let insert = async |number: usize| {
+        let docs: Vec<Value> = (0..number).map(document).collect();
+        manager.post("/api/method/frappe.client.insert_many").json(&json!({"docs": docs})).send().await
+    };
+    let reply = insert(11).await;
+    assert_refused(&reply, 417, "ValidationError", "Only 10000 rows of child tables allowed in one request");
+    assert_eq!(list(&manager, "/api/resource/Bound%20Rows", &[]).await, json!([]));
+    insert(2).await.expect_status(200);
+
+    let mut one = json!({"name": "all"});
+    for at in 0..11 {
+        one[format!("t{at}")] = rows.clone();
+    }
+    let reply = manager.post("/api/resource/Bound%20Rows").json(&one).send().await;
+    assert_refused(&reply, 417, "DataError", "a document has at most 10000 rows in all of its tables");
 }
