@@ -17,6 +17,7 @@ both_databases!(
     fields_of_sixteen_links_and_tables_are_asked_for_at_once,
     a_minute_has_sixty_seconds,
     rows_of_many_documents_are_bounded_together,
+    pages_for_people_show_what_was_asked_for,
 );
 
 const TOO_LARGE: &str = "this is too large for one request; ask for fewer rows or fields, or send less";
@@ -195,4 +196,10 @@ async fn rows_of_many_documents_are_bounded_together(app: TestApp) {
     }
     let reply = manager.post("/api/resource/Bound%20Rows").json(&one).send().await;
     assert_refused(&reply, 417, "DataError", "a document has at most 10000 rows in all of its tables");
+}
+
+async fn pages_for_people_show_what_was_asked_for(app: TestApp) {
+    let amina = app.user("amina@example.com").await.api_key().await;
+    let page = amina.get("/api/resource/%3Cscript%3E&amp;").header("Accept", "text/html").send().await.expect_status(404).text();
+    assert!(page.contains("DocType &#60;script&#62;&#38;amp; not found"), "{page}");
 }
