@@ -145,6 +145,17 @@ impl Values {
         self.rows.iter().map(|(name, rows)| (name.as_str(), rows.as_slice()))
     }
 
+    /// The bytes of all texts, those of rows included.
+    pub fn size(&self) -> usize {
+        let own = self.fields.iter().filter_map(|(_, value)| value.as_text()).map(str::len).sum::<usize>();
+        own + self.rows.iter().flat_map(|(_, rows)| rows).map(Self::size).sum::<usize>()
+    }
+
+    /// How many rows there are in all tables.
+    pub fn count_rows(&self) -> usize {
+        self.rows.iter().map(|(_, rows)| rows.len()).sum()
+    }
+
     /// Whether nothing is part of this change.
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty() && self.rows.is_empty()
@@ -178,7 +189,13 @@ pub fn parse_local(text: &str) -> Option<NaiveDateTime> {
         .into_iter()
         .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())?;
     in_range(at.date())?;
-    Some(at.trunc_subsecs(6))
+    Some(without_leap_second(at)?.trunc_subsecs(6))
+}
+
+/// The second 60 is none that both databases keep: one shows it as it is, the other as the next minute.
+fn without_leap_second(at: NaiveDateTime) -> Option<NaiveDateTime> {
+    use chrono::Timelike as _;
+    (at.nanosecond() < 1_000_000_000).then_some(at)
 }
 
 /// Reads the form in which the database keeps a time: `YYYY-MM-DD HH:MM:SS` and up to six digits of
@@ -201,7 +218,7 @@ pub fn parse_stored(text: &str) -> Option<NaiveDateTime> {
 /// Reads a date-time: with an offset as that instant, without one in the site's time zone.
 pub fn parse_datetime(text: &str, zone: Tz) -> Option<NaiveDateTime> {
     let utc = match DateTime::parse_from_rfc3339(text.trim()) {
-        Ok(at) => at.naive_utc().trunc_subsecs(6),
+        Ok(at) => without_leap_second(at.naive_utc())?.trunc_subsecs(6),
         Err(_) => to_utc(parse_local(text)?, zone),
     };
     in_range(utc.date())?;
@@ -334,6 +351,9 @@ mod tests {
     fn offsets_are_honoured_and_nonsense_is_refused() {
         let stored = parse_datetime("2026-11-22T21:14:24+05:30", Tz::UTC).expect("valid");
         assert_eq!(format_local(stored), "2026-11-22 15:44:24");
+        for leap in ["2030-01-01 23:59:60", "2030-01-01 23:59:60.5", "2030-01-01T23:59:60Z", "2030-01-01 00:00:60"] {
+            assert_eq!(parse_datetime(leap, Tz::UTC), None, "{leap}");
+        }
         for bad in ["notadate", "2026-13-01", "2026-02-30", "", "2026-11-22x", "99999-01-01", "2026-11-22 25:00:00"] {
             assert_eq!(parse_datetime(bad, Tz::UTC), None, "{bad}");
             assert_eq!(parse_date(bad).filter(|_| !bad.contains(':')), None, "{bad}");

@@ -336,3 +336,9 @@ pub fn escape(text: &str) -> String {
     }
     escaped
 }
+
+/// The text that [`escape`] was given, for what is no HTML itself, or escapes what it shows.
+pub fn unescape(text: &str) -> String {
+    // The ampersand last, or what was escaped twice would be undone twice.
+    text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+}

@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::call::Version;
 use super::envelope;
-use super::exceptions::Exception;
+use super::exceptions::{self, Exception};
 use super::registry::Door;
 use crate::domain::resource::{Resource, path_below};
 use crate::error::AppError;
@@ -64,8 +64,9 @@ pub(super) fn error_response(
     } else if extract::wants_json(request) {
         respond::json(exception.status, envelope::error_body(Version::of_path(request.path()), &exception, session_expired))
     } else {
-        let text =
-            exception.text.as_deref().filter(|text| !text.contains('<')).unwrap_or("You cannot do this, or are not logged in any more.");
+        // Texts with tags are for Frappe's own pages. The others are plain, and the page escapes them itself.
+        let text = exception.text.as_deref().filter(|text| !text.contains('<')).map(exceptions::unescape);
+        let text = text.as_deref().unwrap_or("You cannot do this, or are not logged in any more.");
         let (text, advice) = match error {
             AppError::Csrf => ("This page is out of date, or belongs to another login.", "Go back to the app and start again."),
             AppError::NotFound { .. } => (text, "Go back, and check the address."),

@@ -18,6 +18,9 @@ pub enum StoreError {
     /// The query ran into its deadline.
     #[error("query deadline reached")]
     Timeout,
+    /// A value, a row or an answer that is larger than it may be.
+    #[error("too large")]
+    TooLarge,
     /// A unique constraint refused the row; the text names the constraint or column.
     #[error("unique constraint: {0}")]
     Unique(String),
@@ -81,6 +84,17 @@ fn from_message(message: String) -> StoreError {
         "could not extend file",
         "Connection refused",
     ];
+    // SQLite's words first, then Postgres's. Of memory it runs out only where it puts together a value of a gigabyte.
+    const TOO_LARGE: [&str; 5] = [
+        "string or blob too big",
+        "invalid memory alloc request size",
+        "string buffer exceeds maximum allowed length",
+        "out of memory",
+        "row is too big",
+    ];
+    if TOO_LARGE.iter().any(|text| message.contains(text)) {
+        return StoreError::TooLarge;
+    }
     if message == "interrupted" || message.contains("statement timeout") {
         StoreError::Timeout
     } else if message.contains("deadlock detected") {
@@ -98,6 +112,9 @@ impl From<StoreError> for AppError {
             StoreError::Unavailable(cause) => AppError::Unavailable { cause, retry_after: Duration::from_secs(1) },
             StoreError::Conflict(cause) => AppError::Unavailable { cause, retry_after: Duration::from_secs(1) },
             StoreError::Timeout => AppError::QueryTimeout,
+            StoreError::TooLarge => {
+                AppError::InvalidData("this is too large for one request; ask for fewer rows or fields, or send less".to_owned())
+            }
             StoreError::Unique(_) | StoreError::ForeignKey(_) | StoreError::NotFound | StoreError::Version(_) | StoreError::Fault(_) => {
                 AppError::Internal(error.to_string())
             }

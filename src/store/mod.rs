@@ -15,6 +15,7 @@ pub mod dialect;
 pub mod epochs;
 mod error;
 mod migrate;
+mod pattern;
 mod pool;
 #[rustfmt::skip]
 pub(crate) mod schema;
@@ -51,6 +52,7 @@ pub(crate) mod testing;
 pub mod tokens;
 pub mod user_documents;
 pub mod users;
+mod watch;
 mod writer;
 
 pub use conn::Conn;

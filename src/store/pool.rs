@@ -1,12 +1,12 @@
 //! Opening connections and keeping them: SQLite's settings, Postgres's time-outs, the r2d2 pools.
 
 use std::cell::Cell;
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{c_char, c_int};
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
-use std::sync::Once;
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant as Clock};
 
 use diesel::connection::SimpleConnection as _;
@@ -15,7 +15,11 @@ use diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, S
 use libsqlite3_sys as ffi;
 
 use super::statement::Statement;
+use super::watch::Watch;
 use super::{Conn, StoreError};
+
+/// Longest value or row of SQLite, in bytes.
+const MAX_VALUE: c_int = 96 * 1024 * 1024;
 
 /// Which database a URL names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,52 +101,35 @@ pub(super) struct Pooled {
     schema_version: Option<String>,
 }
 
-/// SQLite's own handle of a connection that [`Pooled`] owns, for the two things diesel does not offer.
-struct RawSqlite(NonNull<ffi::sqlite3>);
+/// SQLite's own handle of a connection that [`Pooled`] owns, for what diesel does not offer.
+struct RawSqlite {
+    handle: NonNull<ffi::sqlite3>,
+    watch: Arc<Watch>,
+}
 
 // SAFETY: the handle is used only together with the connection it belongs to (`Pooled` owns both
 // and hands out `&mut`), and SQLite is built in serialized mode.
 unsafe impl Send for RawSqlite {}
 
-/// When a progress handler must stop its query.
-struct Deadline(Clock);
-
 impl Pooled {
     /// Runs `work` with a deadline after which SQLite stops the running statement. Postgres
     /// connections carry `statement_timeout` instead.
     pub fn with_deadline<T>(&mut self, limit: Duration, work: impl FnOnce(&mut Conn) -> T) -> T {
-        let Some(raw) = &self.raw else { return work(&mut self.conn) };
-        let handle = raw.0.as_ptr();
-        let deadline = Box::new(Deadline(Clock::now() + limit));
-        let pointer: *const Deadline = &raw const *deadline;
-        /// Takes the handler off again, also when `work` panics.
-        struct Reset(*mut ffi::sqlite3);
-        impl Drop for Reset {
-            fn drop(&mut self) {
-                // SAFETY: the handle outlives this guard; a null callback disables the handler.
-                unsafe { ffi::sqlite3_progress_handler(self.0, 0, None, std::ptr::null_mut()) };
-            }
-        }
-        // SAFETY: `deadline` lives until after `Reset` has removed the handler that reads it.
-        unsafe { ffi::sqlite3_progress_handler(handle, 2000, Some(past_deadline), pointer.cast_mut().cast::<c_void>()) };
-        let reset = Reset(handle);
-        let result = work(&mut self.conn);
-        drop(reset);
-        drop(deadline);
-        result
+        let Self { conn, raw: Some(raw), .. } = self else { return work(&mut self.conn) };
+        raw.watch.during(raw.handle, limit, || work(conn))
     }
 
     /// Whether SQLite is outside any transaction (it rolls back by itself on a full disk or an I/O
     /// error). Always false on Postgres, where the transaction stays open until it is ended.
     pub fn left_transaction(&self) -> bool {
         // SAFETY: the handle belongs to the connection that `self` owns.
-        self.raw.as_ref().is_some_and(|raw| unsafe { ffi::sqlite3_get_autocommit(raw.0.as_ptr()) != 0 })
+        self.raw.as_ref().is_some_and(|raw| unsafe { ffi::sqlite3_get_autocommit(raw.handle.as_ptr()) != 0 })
     }
 
     /// How many rows this SQLite connection has changed since it was opened.
     pub fn changes(&self) -> i64 {
         // SAFETY: the handle belongs to the connection that `self` owns.
-        self.raw.as_ref().map_or(0, |raw| unsafe { ffi::sqlite3_total_changes64(raw.0.as_ptr()) })
+        self.raw.as_ref().map_or(0, |raw| unsafe { ffi::sqlite3_total_changes64(raw.handle.as_ptr()) })
     }
 
     /// Undoes SQLite's transaction.
@@ -179,12 +166,6 @@ impl Pooled {
     }
 }
 
-unsafe extern "C" fn past_deadline(deadline: *mut c_void) -> c_int {
-    // SAFETY: set by `with_deadline`, which keeps the value alive while the handler is installed.
-    let deadline = unsafe { &*deadline.cast::<Deadline>() };
-    c_int::from(Clock::now() >= deadline.0)
-}
-
 thread_local! {
     /// The handle of the connection that this thread opened last; filled by SQLite's auto extension.
     static OPENED: Cell<*mut ffi::sqlite3> = const { Cell::new(std::ptr::null_mut()) };
@@ -210,7 +191,13 @@ fn learn_handles() {
 fn keep_plans(raw: &RawSqlite) {
     let on: c_int = 1;
     // SAFETY: the handle is open; this option takes an int and a pointer that may be null.
-    unsafe { ffi::sqlite3_db_config(raw.0.as_ptr(), ffi::SQLITE_DBCONFIG_ENABLE_QPSG, on, std::ptr::null_mut::<c_int>()) };
+    unsafe { ffi::sqlite3_db_config(raw.handle.as_ptr(), ffi::SQLITE_DBCONFIG_ENABLE_QPSG, on, std::ptr::null_mut::<c_int>()) };
+}
+
+/// Bounds a value, a row and what a query makes of one: a few copies of the largest document fit, and memory for no more.
+fn limit_values(raw: &RawSqlite) {
+    // SAFETY: the handle is open; SQLite takes any number here.
+    unsafe { ffi::sqlite3_limit(raw.handle.as_ptr(), ffi::SQLITE_LIMIT_LENGTH, MAX_VALUE) };
 }
 
 /// What a SQLite connection may do.
@@ -250,10 +237,9 @@ pub(super) fn open_sqlite(path: &Path, mode: Mode) -> Result<Pooled, StoreError>
     let mut sqlite = SqliteConnection::establish(text).map_err(|error| unavailable(&error))?;
     // Without its handle neither a lost transaction nor a deadline would be noticed.
     let handle = NonNull::new(OPENED.get()).ok_or_else(|| StoreError::Unavailable("SQLite did not tell its handle".into()))?;
-    let raw = Some(RawSqlite(handle));
-    if let Some(raw) = &raw {
-        keep_plans(raw);
-    }
+    let raw = RawSqlite { handle, watch: Watch::over(handle)? };
+    keep_plans(&raw);
+    limit_values(&raw);
     sqlite.batch_execute(
         "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA recursive_triggers = OFF;",
     )?;
@@ -276,7 +262,7 @@ pub(super) fn open_sqlite(path: &Path, mode: Mode) -> Result<Pooled, StoreError>
             }
         }
     }
-    Ok(Pooled { conn: Conn::Sqlite(sqlite), raw, broken: false, used: Clock::now(), schema_version: None })
+    Ok(Pooled { conn: Conn::Sqlite(sqlite), raw: Some(raw), broken: false, used: Clock::now(), schema_version: None })
 }
 
 /// Opens a Postgres connection whose statements end after `statement_timeout`.

@@ -9,12 +9,13 @@ use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use chrono::{NaiveDate, NaiveDateTime};
+use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{BigInt, Date, Double, Nullable, Text, Timestamp};
 
 use super::conn::MultiBackend;
-use super::{Conn, StoreError};
+use super::{Conn, StoreError, dialect};
 use crate::doctype::{FieldValue, Kind};
 
 /// Most different texts that connections keep prepared.
@@ -101,6 +102,15 @@ impl Statement {
         Ok(diesel::RunQueryDsl::load::<String>(self, conn)?)
     }
 
+    /// Runs it and returns the text of each row, as long as they have no more bytes together than this.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`] when they have more.
+    pub fn load_within(mut self, conn: &mut Conn, bytes: usize) -> Result<Vec<String>, StoreError> {
+        self.keep = self.keep || self.is_worth_keeping();
+        dialect::load_within(conn, self, bytes)
+    }
+
     /// Runs it and returns how many rows it changed.
     pub fn execute(mut self, conn: &mut Conn) -> Result<usize, StoreError> {
         self.keep = self.keep || self.is_worth_keeping();
@@ -118,24 +128,32 @@ impl Statement {
     }
 }
 
-impl QueryFragment<MultiBackend> for Statement {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
-        if !self.keep {
-            out.unsafe_to_cache_prepared();
-        }
-        for piece in &self.pieces {
-            match piece {
-                Piece::Sql(sql) => out.push_sql(sql),
-                Piece::Bind(Bind::Text(value)) => out.push_bind_param::<Nullable<Text>, _>(value)?,
-                Piece::Bind(Bind::Int(value)) => out.push_bind_param::<Nullable<BigInt>, _>(value)?,
-                Piece::Bind(Bind::Float(value)) => out.push_bind_param::<Nullable<Double>, _>(value)?,
-                Piece::Bind(Bind::Date(value)) => out.push_bind_param::<Nullable<Date>, _>(value)?,
-                Piece::Bind(Bind::Timestamp(value)) => out.push_bind_param::<Nullable<Timestamp>, _>(value)?,
+/// The same for either database, and for Postgres where its rows are fetched one by one.
+macro_rules! walk_for {
+    ($backend:ty) => {
+        impl QueryFragment<$backend> for Statement {
+            fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, $backend>) -> QueryResult<()> {
+                if !self.keep {
+                    out.unsafe_to_cache_prepared();
+                }
+                for piece in &self.pieces {
+                    match piece {
+                        Piece::Sql(sql) => out.push_sql(sql),
+                        Piece::Bind(Bind::Text(value)) => out.push_bind_param::<Nullable<Text>, _>(value)?,
+                        Piece::Bind(Bind::Int(value)) => out.push_bind_param::<Nullable<BigInt>, _>(value)?,
+                        Piece::Bind(Bind::Float(value)) => out.push_bind_param::<Nullable<Double>, _>(value)?,
+                        Piece::Bind(Bind::Date(value)) => out.push_bind_param::<Nullable<Date>, _>(value)?,
+                        Piece::Bind(Bind::Timestamp(value)) => out.push_bind_param::<Nullable<Timestamp>, _>(value)?,
+                    }
+                }
+                Ok(())
             }
         }
-        Ok(())
-    }
+    };
 }
+
+walk_for!(MultiBackend);
+walk_for!(Pg);
 
 impl QueryId for Statement {
     type QueryId = ();
@@ -147,4 +165,4 @@ impl Query for Statement {
     type SqlType = Text;
 }
 
-impl RunQueryDsl<Conn> for Statement {}
+impl<C> RunQueryDsl<C> for Statement {}

@@ -15,6 +15,8 @@ use crate::doctype::naming::{Naming, Pattern};
 const MAX_NAME: usize = 58;
 /// Most fields of a doctype; SQLite's functions take 1,000 arguments and each field needs two.
 const MAX_FIELDS: usize = 450;
+/// What the databases call columns of their own: Postgres takes none of the first six, and in SQLite the others are the number of a row.
+const DATABASE_COLUMNS: [&str; 9] = ["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid", "oid", "rowid", "_rowid_"];
 /// Longest text in an index; Postgres's index rows hold some 2,700 bytes.
 const MAX_INDEXED: usize = 500;
 
@@ -286,6 +288,9 @@ fn read_field(raw: RawField, rows: Rows, is_child_table: bool) -> Result<Option<
     }
     if find(&STANDARD, &name).is_some() || (is_child_table && find(&CHILD, &name).is_some()) {
         return Err(format!("field {name}: every document has a field of that name in other letters"));
+    }
+    if rows == Rows::OwnTable && DATABASE_COLUMNS.iter().any(|column| column.eq_ignore_ascii_case(&name)) {
+        return Err(format!("field {name}: databases have a column of that name themselves"));
     }
     let options = text_of(raw.options).unwrap_or_default();
     if matches!(fieldtype, FieldType::Link | FieldType::DynamicLink | FieldType::Table | FieldType::TableMultiSelect)

@@ -12,6 +12,8 @@ use crate::error::AppError;
 
 /// Digits after the point that numbers keep, as Frappe's columns do.
 const MAX_PRECISION: u8 = 9;
+/// What a number with a fraction stays below, as Frappe's columns of 21 digits do. No sum of such numbers is infinite.
+pub const MAX_FLOAT: f64 = 1e12;
 
 /// Reads a JSON value as a field's type.
 ///
@@ -148,6 +150,10 @@ pub(super) fn check_value(field: &Field, kind: Kind, value: &FieldValue) -> Resu
         }
         FieldValue::Int(number) if field.non_negative && *number < 0 => Err(negative(field)),
         FieldValue::Float(number) if field.non_negative && *number < 0.0 => Err(negative(field)),
+        // Ratings are cut to what they may be.
+        FieldValue::Float(number) if number.abs() >= MAX_FLOAT && field.fieldtype != FieldType::Rating => {
+            Err(AppError::Validation(format!("Value for {} must lie between -1e12 and 1e12", field.label)))
+        }
         _ => Ok(()),
     }
 }

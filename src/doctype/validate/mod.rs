@@ -17,7 +17,7 @@ use super::value::{FieldValue, Values};
 use crate::error::{AppError, FieldLabel, FieldPlace};
 
 pub use defaults::{Context, fill_defaults, fixed_default, unreadable_defaults};
-pub use field::{read_value, refuse_nul};
+pub use field::{MAX_FLOAT, read_value, refuse_nul};
 
 use field::{check_value, normal, read_secret};
 

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::shapes::{OPERATORS, schema};
+use crate::doctype::validate::MAX_FLOAT;
 use crate::doctype::{Field, FieldType, Kind, Naming};
 use crate::domain::scope::doctype_word;
 use crate::resource::{Action, Outline};
@@ -153,8 +154,8 @@ fn sent_value(field: &Field) -> Value {
             }
             of
         }
-        Some(Kind::Int) => number(field, r"^\s*([+-]?\d{1,15}(\.\d*)?)?\s*$", json!(9_000_000_000_000_000_i64)),
-        Some(Kind::Float) => number(field, r"^\s*([+-]?\d{1,15}(\.\d*)?)?\s*$", json!(f64::MAX)),
+        Some(Kind::Int) => number(field, r"^\s*([+-]?\d{1,15}(\.\d*)?)?\s*$", 9e15),
+        Some(Kind::Float) => number(field, r"^\s*([+-]?\d{1,11}(\.\d*)?)?\s*$", MAX_FLOAT - 1.0),
         Some(Kind::Check) => json!({ "anyOf": [
             { "type": ["number", "boolean", "null"] },
             { "type": "string", "pattern": "^\\s*(0|1|[tT][rR][uU][eE]|[fF][aA][lL][sS][eE]|[yY][eE][sS]|[nN][oO]|[oO][nN]|[oO][fF][fF])?\\s*$" },
@@ -197,8 +198,8 @@ fn refuse_empty(of: &mut Value) {
     }
 }
 
-fn number(field: &Field, pattern: &str, most: Value) -> Value {
-    let least = if field.non_negative { json!(0) } else { json!(-9_000_000_000_000_000_i64) };
+fn number(field: &Field, pattern: &str, most: f64) -> Value {
+    let least = if field.non_negative { 0.0 } else { -most };
     json!({ "anyOf": [
         { "type": "number", "minimum": least, "maximum": most },
         { "type": ["boolean", "null"] },

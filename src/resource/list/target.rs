@@ -14,6 +14,10 @@ use crate::domain::scope::Access;
 use crate::error::{AppError, Denied};
 use crate::resource::permissions::{self, Action};
 
+/// Most links and tables that the paths of a list lead through. Each is a join, and what Postgres needs to find
+/// their order grows faster than their number.
+const MAX_PATHS: usize = 16;
+
 /// The doctype of a list.
 pub struct Target {
     pub(super) registry: Arc<Registry>,
@@ -103,13 +107,15 @@ pub(super) struct Asking<'a, 'c> {
     target: &'a Target,
     /// What the caller may see behind each Link that was named.
     links: Vec<(String, Filter)>,
+    /// The child rows that were named.
+    rows: Vec<ChildRows>,
     /// Every field that was named and may be used.
     named: Vec<Column>,
 }
 
 impl<'a, 'c> Asking<'a, 'c> {
     pub fn new(cx: &'a mut Cx<'c>, caller: &'a Caller, target: &'a Target) -> Self {
-        Self { cx, caller, target, links: Vec::new(), named: Vec::new() }
+        Self { cx, caller, target, links: Vec::new(), rows: Vec::new(), named: Vec::new() }
     }
 
     pub fn target(&self) -> &'a Target {
@@ -155,6 +161,13 @@ impl<'a, 'c> Asking<'a, 'c> {
         field.is_some_and(|(field, _)| permissions::may_use(self.caller, target.permitting(), field, target.action))
     }
 
+    fn limit_paths(&self) -> Result<(), AppError> {
+        if self.links.len() + self.rows.len() > MAX_PATHS {
+            return Err(AppError::InvalidData(format!("fields of more than {MAX_PATHS} links and tables; ask for them in several lists")));
+        }
+        Ok(())
+    }
+
     fn may_see_rows(&self, rows: &ChildRows) -> bool {
         let doctype = &self.target.doctype;
         let meant = |table: &&Field| table.options == rows.doctype.name && rows.table.as_ref().is_none_or(|name| *name == table.fieldname);
@@ -174,10 +187,15 @@ impl Asker for Asking<'_, '_> {
                 let readable = self.readable(doctype)?;
                 if !self.links.iter().any(|(known, _)| known == link) {
                     self.links.push((link.clone(), readable));
+                    self.limit_paths()?;
                 }
                 doctype.column(fieldname).is_some_and(|(field, _)| may_read(caller, doctype, field))
             }
             Column::Child { rows, fieldname } => {
+                if !self.rows.contains(rows) {
+                    self.rows.push(rows.clone());
+                    self.limit_paths()?;
+                }
                 let field = rows.doctype.column(fieldname);
                 self.may_see_rows(rows) && field.is_some_and(|(field, _)| may_read(caller, target.permitting(), field))
             }

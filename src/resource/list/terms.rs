@@ -14,6 +14,8 @@ use crate::store::documents::{Grouping, Order, Shown};
 const MAX_FIELDS: usize = 500;
 /// Most columns a list is sorted or grouped by, and most links that are expanded.
 const MAX_KEYS: usize = 10;
+/// Most times that a list shows one field, under different keys: an answer must not be many times what is stored.
+const MAX_REPEATS: usize = 3;
 /// Longest key of a row; Postgres would cut a longer one.
 const MAX_KEY: usize = 63;
 
@@ -124,7 +126,7 @@ fn read_field(asking: &mut Asking<'_, '_>, item: &str, shown: &mut Vec<Shown>) -
     if is_star(doctype, item) {
         for (field, _) in doctype.columns() {
             if let Some(column) = asking.name(&field.fieldname)? {
-                show(shown, field.fieldname.clone(), Term::Column(column));
+                show(shown, field.fieldname.clone(), Term::Column(column))?;
             }
         }
         return Ok(());
@@ -219,15 +221,30 @@ fn put(shown: &mut Vec<Shown>, key: String, term: Term) -> Result<(), AppError> 
     if key.len() > MAX_KEY {
         return Err(AppError::InvalidData(format!("{} needs a shorter name: write `as` and a name behind it", shorten(&key))));
     }
-    show(shown, key, term);
-    Ok(())
+    show(shown, key, term)
 }
 
 /// Repeated keys count once: an object cannot have them twice.
-fn show(shown: &mut Vec<Shown>, key: String, term: Term) {
-    if !shown.iter().any(|known| known.key == key) {
-        shown.push(Shown { key, term, expanded: Vec::new() });
+fn show(shown: &mut Vec<Shown>, key: String, term: Term) -> Result<(), AppError> {
+    if shown.iter().any(|known| known.key == key) {
+        return Ok(());
     }
+    let repeats = shown.iter().filter(|known| shows_same(&known.term, &term)).count();
+    if repeats >= MAX_REPEATS {
+        let fieldname = term.column().map_or("", |column| column.fieldname());
+        return Err(AppError::InvalidData(format!("fields has {fieldname} more than {MAX_REPEATS} times")));
+    }
+    shown.push(Shown { key, term, expanded: Vec::new() });
+    Ok(())
+}
+
+/// Whether both show values of one field; numbers worked out from them are none.
+fn shows_same(one: &Term, other: &Term) -> bool {
+    let shows = |term: &Term| match term {
+        Term::Column(_) => true,
+        Term::Aggregate { function, .. } => matches!(function, Function::Min | Function::Max),
+    };
+    shows(one) && shows(other) && one.column() == other.column()
 }
 
 fn is_star(doctype: &DocType, item: &str) -> bool {
@@ -283,7 +300,15 @@ fn read_order(asking: &mut Asking<'_, '_>, order_by: Option<&str>, fields: &[Sho
         (Some(text), _) => {
             let parts: Vec<&str> = text.split(',').collect();
             limit_keys("order_by", parts.len())?;
-            parts.into_iter().map(|part| read_sort_key(asking, part.trim(), fields, groups)).collect::<Result<Vec<_>, _>>()?
+            let mut order: Vec<Order> = Vec::new();
+            for part in parts {
+                let key = read_sort_key(asking, part.trim(), fields, groups)?;
+                // What has sorted rows once leaves nothing to sort by it again.
+                if !order.iter().any(|known| known.term == key.term) {
+                    order.push(key);
+                }
+            }
+            order
         }
         (None, Groups::Nothing | Groups::Distinct(_)) => {
             let own = |key: &meta::SortKey| Order { term: Term::Column(Column::from(key.fieldname.as_str())), descending: key.descending };

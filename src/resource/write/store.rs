@@ -17,6 +17,11 @@ use crate::store::StoreError;
 use crate::store::document_secrets;
 use crate::store::documents::{self, Stamp, Taken};
 
+/// Most bytes of text in a document; a list, and three copies of it in one row, are bounded by about as much.
+const MAX_DOCUMENT: usize = 32 * 1024 * 1024;
+/// Most rows in all tables of a document.
+const MAX_ROWS: usize = 10_000;
+
 /// Which document is written, by whom and when.
 #[derive(Clone, Copy)]
 pub(super) struct Target<'a> {
@@ -33,11 +38,23 @@ impl Target<'_> {
     }
 }
 
+/// Refuses a document that could not be read again in one piece, or whose rows would keep others from writing.
+fn require_bounded(document: &Values) -> Result<(), AppError> {
+    if document.size() > MAX_DOCUMENT {
+        return Err(AppError::InvalidData(format!("a document has at most {} MB of text, its rows included", MAX_DOCUMENT >> 20)));
+    }
+    if document.count_rows() > MAX_ROWS {
+        return Err(AppError::InvalidData(format!("a document has at most {MAX_ROWS} rows in all of its tables")));
+    }
+    Ok(())
+}
+
 /// Stores a new document with its rows and secrets.
 ///
 /// # Errors
-/// [`AppError::Duplicate`], [`AppError::NotUnique`].
+/// [`AppError::Duplicate`], [`AppError::NotUnique`]; [`AppError::InvalidData`] for one that is too large.
 pub(super) fn insert(cx: &mut Cx, target: Target<'_>, document: &mut Values, secrets: &mut Vec<Secret>) -> Result<(), AppError> {
+    require_bounded(document)?;
     documents::insert_document(cx.conn, target.doctype, target.name, target.stamp(), document)
         .map_err(|error| refusal(target.doctype, target.name, error))?;
     rows::insert(cx, target, document)?;
@@ -55,6 +72,7 @@ pub(super) fn update(
     document: &mut Values,
     secrets: &mut Vec<Secret>,
 ) -> Result<(), AppError> {
+    require_bounded(document)?;
     let mut changed = changes(target.doctype, before, document);
     if before.get("docstatus") != document.get("docstatus")
         && let Some(docstatus) = document.get("docstatus")

@@ -6,6 +6,9 @@ use super::layout::{Column, Content, Presence};
 use super::{Before, DdlError, Layout};
 use crate::doctype::{DocType, Field};
 
+/// Most columns that a table ever gets: Postgres takes 1,600, SQLite 2,000.
+const MAX_COLUMNS: usize = 1500;
+
 /// The steps, in the order in which they are taken.
 pub(super) struct Plan {
     pub table: Table,
@@ -78,6 +81,13 @@ pub(super) fn plan(before: &Before, doctype: &DocType, wanted: &Layout) -> Resul
     // Columns of fields that are gone stay, and so does what is known of them.
     for (name, column) in &before.layout.columns {
         plan.layout.columns.entry(name.clone()).or_insert(*column);
+    }
+    if plan.layout.columns.len() > MAX_COLUMNS && !plan.added.is_empty() {
+        return Err(DdlError::Refused(format!(
+            "{} would have had {} different fields by now, and what was in fields that are gone is kept; at most {MAX_COLUMNS} are possible",
+            doctype.name,
+            plan.layout.columns.len()
+        )));
     }
     let changes_type = |columns: &str| plan.retyped.iter().any(|retyped| columns.contains(&format!("\"{}\"", retyped.fieldname)));
     for (name, columns) in &before.layout.indexes {

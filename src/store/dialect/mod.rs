@@ -20,7 +20,7 @@ pub(super) use locks::{
     held, is_lock_timeout, limit_waiting_for_tables, lock_clients, lock_set_up, lock_table, lock_tables, lock_tree, lock_word, locked,
     shared,
 };
-pub(super) use rows::{Rows, expanded, remembered, rows_as_json, shown};
+pub(super) use rows::{Rows, expanded, load_within, remembered, rows_as_json, shown, size_of};
 
 /// Postgres's notification channel.
 const CHANNEL: &str = "ostiary_epochs";
@@ -159,12 +159,13 @@ pub(super) fn compared_text(conn: &Conn, kind: Kind, column: &str, zone: Tz) -> 
 }
 
 /// The parts of `column LIKE pattern` around the pattern: ASCII letters match in either case, `\` escapes.
-pub(super) fn like(conn: &Conn, column: &str, negated: bool) -> (String, &'static str) {
+pub(super) fn like(conn: &Conn, column: &str, negated: bool) -> (String, String) {
     let not = if negated { "NOT " } else { "" };
     match conn {
-        Conn::Sqlite(_) => (format!("{column} {not}LIKE "), " ESCAPE '\\'"),
+        // SQLite's own cannot be stopped; see `store::watch`.
+        Conn::Sqlite(_) => (format!("{not}ostiary_like("), format!(", {column})")),
         // The "C" collation makes `lower` fold ASCII only, which is what SQLite does.
-        Conn::Postgres(_) => (format!("lower({column} COLLATE \"C\") {not}LIKE lower("), " COLLATE \"C\") ESCAPE '\\'"),
+        Conn::Postgres(_) => (format!("lower({column} COLLATE \"C\") {not}LIKE lower("), " COLLATE \"C\") ESCAPE '\\'".to_owned()),
     }
 }
 

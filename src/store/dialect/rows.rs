@@ -1,9 +1,38 @@
 //! How rows and their columns are written as JSON: the same bytes on both.
 
 use chrono_tz::Tz;
+use diesel::QueryResult;
+use diesel::connection::DefaultLoadingMode;
+use diesel::pg::PgRowByRowLoadingMode;
 
 use crate::doctype::Kind;
-use crate::store::Conn;
+use crate::store::statement::Statement;
+use crate::store::{Conn, StoreError};
+
+/// The text of each row, as long as they have no more bytes together than this. On neither database are rows kept
+/// in memory that are not answered.
+///
+/// # Errors
+/// [`StoreError::TooLarge`] when they have more.
+pub(in crate::store) fn load_within(conn: &mut Conn, statement: Statement, bytes: usize) -> Result<Vec<String>, StoreError> {
+    match conn {
+        Conn::Sqlite(_) => gather(diesel::RunQueryDsl::load_iter::<String, DefaultLoadingMode>(statement, conn)?, bytes),
+        Conn::Postgres(postgres) => gather(diesel::RunQueryDsl::load_iter::<String, PgRowByRowLoadingMode>(statement, postgres)?, bytes),
+    }
+}
+
+fn gather(found: impl Iterator<Item = QueryResult<String>>, bytes: usize) -> Result<Vec<String>, StoreError> {
+    let (mut rows, mut size) = (Vec::new(), 0);
+    for row in found {
+        let row = row?;
+        size += row.len();
+        if size > bytes || row.is_empty() {
+            return Err(StoreError::TooLarge);
+        }
+        rows.push(row);
+    }
+    Ok(rows)
+}
 
 /// How the rows of a query are written.
 #[derive(Clone, Copy)]
@@ -14,7 +43,12 @@ pub(in crate::store) struct Rows<'a> {
     pub as_arrays: bool,
     /// What stands before each row as a JSON list and a line feed, which JSON text has none of; nothing if empty.
     pub before: &'a [String],
+    /// How many bytes the texts of a row have, where that must be known before the row is put together.
+    pub size: Option<&'a str>,
 }
+
+/// Most bytes of the texts of one row; SQLite has a bound of its own.
+const MAX_ROW: usize = 96 * 1024 * 1024;
 
 /// The two ends of a query whose rows are each one JSON object (or list) with these keys; `FROM …` goes between them.
 pub(in crate::store) fn rows_as_json(conn: &Conn, rows: Rows<'_>) -> (String, String) {
@@ -40,16 +74,17 @@ pub(in crate::store) fn rows_as_json(conn: &Conn, rows: Rows<'_>) -> (String, St
             };
             let names: Vec<String> = rows.columns.iter().map(|(key, _)| format!("\"{key}\"")).collect();
             let hidden: Vec<String> = (0..rows.before.len()).map(|index| format!("\"~{index}\"")).collect();
-            let row = match (rows.as_arrays, hidden.as_slice()) {
-                (true, _) if names.is_empty() => "'[]'".to_owned(),
-                (true, _) => list(&names),
-                (false, []) => "row_to_json(shown)::text".to_owned(),
-                (false, _) => {
+            let row = match rows.as_arrays {
+                true if names.is_empty() => "'[]'".to_owned(),
+                true => list(&names),
+                false if hidden.is_empty() && rows.size.is_none() => "row_to_json(shown)::text".to_owned(),
+                false => {
                     let own = joined(&mut names.iter().map(|name| format!("shown.{name}")));
                     format!("(SELECT row_to_json(own)::text FROM (SELECT {own}) AS own)")
                 }
             };
             let before = if hidden.is_empty() { String::new() } else { format!("{} || chr(10) || ", list(&hidden)) };
+            let size = rows.size.map(|size| format!("{size} AS \"~size\""));
             let inner = joined(
                 &mut rows
                     .columns
@@ -57,11 +92,23 @@ pub(in crate::store) fn rows_as_json(conn: &Conn, rows: Rows<'_>) -> (String, St
                     .map(|(_, expression)| expression)
                     .chain(rows.before)
                     .zip(names.iter().chain(&hidden))
-                    .map(|(expression, name)| format!("{expression} AS {name}")),
+                    .map(|(expression, name)| format!("{expression} AS {name}"))
+                    .chain(size),
             );
-            (format!("SELECT {before}{row} FROM (SELECT {inner} "), ") AS shown".to_owned())
+            // An empty text is no row: it stands for one that was too large to be put together.
+            let row = match rows.size {
+                None => format!("{before}{row}"),
+                Some(_) => format!("CASE WHEN shown.\"~size\" > {MAX_ROW} THEN '' ELSE {before}{row} END"),
+            };
+            (format!("SELECT {row} FROM (SELECT {inner} "), ") AS shown".to_owned())
         }
     }
+}
+
+/// How many bytes these texts have together.
+pub(in crate::store) fn size_of(texts: &[String]) -> String {
+    let size = |text: &String| format!("COALESCE(octet_length({text}), 0)::bigint");
+    texts.iter().map(size).collect::<Vec<_>>().join(" + ")
 }
 
 /// A column as it is shown: what `json_object` and `row_to_json` would write differently is made equal.

@@ -10,6 +10,12 @@ use crate::doctype::column::{Function, Missing};
 use crate::doctype::filter::Operation;
 use crate::doctype::{Column, DocType, FieldValue, Filter, Kind, Term};
 
+/// Most bytes of the rows of a list that a request asks for.
+pub const MAX_LIST: usize = 32 * 1024 * 1024;
+
+/// So many texts may be as long as they are.
+const FEW_TEXTS: usize = 3;
+
 /// What a list is made of.
 #[derive(Clone, Copy)]
 pub struct Query<'a> {
@@ -65,17 +71,26 @@ pub struct Order {
 /// The rows of a list, each as the text of a JSON object or list.
 ///
 /// # Errors
-/// [`StoreError`] from the database.
+/// [`StoreError::TooLarge`] for more than [`MAX_LIST`].
 pub fn list_rows(conn: &mut Conn, query: &Query<'_>) -> Result<Vec<String>, StoreError> {
     let Stretches { first, last } = Stretches::of(query);
-    let mut rows = select(conn, query, first).load(conn)?;
+    let mut rows = select(conn, query, first).load_within(conn, MAX_LIST)?;
     let left = query.limit.map(|limit| limit.saturating_sub(rows.len() as u64));
     if let Some(last) = last
         && left != Some(0)
     {
-        rows.extend(select(conn, &Query { limit: left, ..*query }, last).load(conn)?);
+        let bytes = MAX_LIST - rows.iter().map(String::len).sum::<usize>();
+        rows.extend(select(conn, &Query { limit: left, ..*query }, last).load_within(conn, bytes)?);
     }
     Ok(rows)
+}
+
+/// The rows of a list of the server's own, however large.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub(super) fn list_all_rows(conn: &mut Conn, query: &Query<'_>) -> Result<Vec<String>, StoreError> {
+    select(conn, query, Stretch::Whole).load(conn)
 }
 
 /// How many documents the filters of a query hold for.
@@ -100,7 +115,9 @@ fn select(conn: &Conn, query: &Query<'_>, stretch: Stretch) -> Statement {
     } else {
         Vec::new()
     };
-    let (start, end) = dialect::rows_as_json(conn, dialect::Rows { columns: &columns, as_arrays: query.as_arrays, before: &before });
+    let size = size(&scope, query);
+    let rows = dialect::Rows { columns: &columns, as_arrays: query.as_arrays, before: &before, size: size.as_deref() };
+    let (start, end) = dialect::rows_as_json(conn, rows);
     let mut statement = Statement::default();
     statement.sql(&start);
     push_from(&mut statement, &scope, query, stretch);
@@ -115,6 +132,16 @@ fn select(conn: &Conn, query: &Query<'_>, stretch: Stretch) -> Statement {
     }
     statement.sql(&end);
     statement
+}
+
+/// How many bytes the texts of a row have, where they may be so many that it is not put together: one document is
+/// bounded when it is written, but a row may show many.
+fn size(scope: &Scope<'_>, query: &Query<'_>) -> Option<String> {
+    let own = query.fields.iter().filter_map(|shown| value(scope, query.grouping, &shown.term));
+    let expanded = query.fields.iter().flat_map(|shown| &shown.expanded).filter_map(|(_, column)| scope.column(column));
+    let long = own.chain(expanded).filter(|rendered| matches!(rendered.kind, Kind::Text { limit: None }));
+    let long: Vec<String> = long.map(|rendered| rendered.sql).collect();
+    (long.len() > FEW_TEXTS).then(|| dialect::size_of(&long))
 }
 
 /// The document's row, and a join for each path that is shown, sorted or grouped by, and for each Link of the filter.

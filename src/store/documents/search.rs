@@ -55,7 +55,7 @@ pub fn search_documents(conn: &mut Conn, search: &Search<'_>, begin: Begin) -> R
         let keyed: Vec<(&str, &str)> = fields.iter().map(|field| (*field, *field)).collect();
         let mut columns = super::select::columns(conn, doctype, &keyed, zone);
         columns.push(("id", "s.id".to_owned()));
-        dialect::rows_as_json(conn, dialect::Rows { columns: &columns, as_arrays: true, before: &[] })
+        dialect::rows_as_json(conn, dialect::Rows { columns: &columns, as_arrays: true, before: &[], size: None })
     };
     let own = table(doctype);
     match (begin, dialect::has_term_table(conn)) {

@@ -3,7 +3,7 @@
 use chrono_tz::Tz;
 
 use super::filter::push_condition;
-use super::query::{Grouping, Order, Query, Shown, count_rows, list_rows};
+use super::query::{Grouping, Order, Query, Shown, count_rows, list_all_rows};
 use super::scope::Scope;
 use super::{Conn, Hold, Statement, StoreError, dialect, expression, push_name, table};
 use crate::doctype::{Column, DocType, Filter, SortKey, Term};
@@ -49,7 +49,7 @@ pub fn list_documents(conn: &mut Conn, selection: &Selection<'_>) -> Result<Vec<
         limit: selection.limit,
         ..everything(selection.doctype, selection.filter, selection.zone)
     };
-    list_rows(conn, &query)
+    list_all_rows(conn, &query)
 }
 
 /// How many documents a filter of the server's own holds for.
@@ -141,7 +141,7 @@ fn push_named(statement: &mut Statement, conn: &Conn, doctype: &DocType, name: &
 /// `SELECT … FROM table AS d`; returns what goes at the very end.
 pub(super) fn push_select(statement: &mut Statement, conn: &Conn, doctype: &DocType, fields: &[(&str, &str)], zone: Tz) -> String {
     let columns = columns(conn, doctype, fields, zone);
-    let (start, end) = dialect::rows_as_json(conn, dialect::Rows { columns: &columns, as_arrays: false, before: &[] });
+    let (start, end) = dialect::rows_as_json(conn, dialect::Rows { columns: &columns, as_arrays: false, before: &[], size: None });
     statement.sql(&start).sql("FROM ").sql(&table(doctype)).sql(" AS d");
     end
 }

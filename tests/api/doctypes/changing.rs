@@ -18,6 +18,7 @@ both_databases!(
     what_a_doctype_is_cannot_change_under_its_documents,
     a_fieldname_cannot_change_its_letters_only,
     a_change_does_not_wait_for_a_table_that_others_hold,
+    fields_that_keep_coming_and_going_are_refused_before_the_table_is_full,
 );
 
 fn text(fieldname: &str) -> Value {
@@ -238,4 +239,18 @@ async fn a_change_does_not_wait_for_a_table_that_others_hold(app: TestApp) {
     change(&administrator, wider).await.expect_status(200);
     document(&administrator, "Lodge Guest", "b", json!({"town": "Bern"})).await.expect_status(200);
     assert_eq!(guest(&administrator, "b").await["town"], "Bern");
+}
+
+async fn fields_that_keep_coming_and_going_are_refused_before_the_table_is_full(app: TestApp) {
+    let fields = |set: usize| (0..449).map(|at| field(&format!("s{set}_{at}"), "Int")).collect::<Vec<_>>();
+    let administrator = given(&app, json!(fields(0))).await;
+    document(&administrator, "Lodge Guest", "g", json!({"s0_7": 7})).await.expect_status(200);
+    for set in 1..3 {
+        change(&administrator, json!(fields(set))).await.expect_status(200);
+    }
+    refused(change(&administrator, json!(fields(3))).await, "at most 1500 are possible");
+    assert_eq!(guest(&administrator, "g").await["s2_448"], 0);
+    // What was there before may come back.
+    change(&administrator, json!(fields(0))).await.expect_status(200);
+    assert_eq!(guest(&administrator, "g").await["s0_7"], 7);
 }

@@ -1,6 +1,7 @@
 //! `/api/resource`: documents, lists, rights and scopes (contract 5 to 7).
 
 mod activity_log;
+mod bounds;
 mod filters;
 mod held;
 mod levels;

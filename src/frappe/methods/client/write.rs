@@ -17,6 +17,8 @@ use crate::resource::{self, Action, Gathered};
 
 /// Most documents of one `insert_many`, as in Frappe.
 const MAX_INSERTS: usize = 200;
+/// Most rows of their child tables together: all of them are one transaction, for which others wait.
+const MAX_ROWS: usize = 10_000;
 
 /// A document that is to be created, with its doctype taken out of it.
 struct NewDocument {
@@ -47,7 +49,15 @@ pub fn insert_many(call: Call<'_>) -> Answer<'_> {
             new.push(prepare(call.state, &caller, object("docs", doc)?).await?);
         }
         let insert = move |cx: &mut Cx| {
-            let name = |new: &NewDocument| Ok(insert_one(cx, &caller, new)?.shift_remove("name").unwrap_or_default());
+            let mut rows = 0;
+            let name = |new: &NewDocument| {
+                let mut document = insert_one(cx, &caller, new)?;
+                rows += document.values().filter_map(Value::as_array).map(Vec::len).sum::<usize>();
+                if rows > MAX_ROWS {
+                    return Err(AppError::Validation(format!("Only {MAX_ROWS} rows of child tables allowed in one request")));
+                }
+                Ok(document.shift_remove("name").unwrap_or_default())
+            };
             new.iter().map(name).collect::<Result<Vec<Value>, AppError>>()
         };
         call.state.write("insert documents", insert).await.map(Reply::message)
