@@ -8,7 +8,6 @@ import importlib.machinery
 import importlib.util
 import json
 import os
-import sqlite3
 import statistics
 import time
 import urllib.parse
@@ -46,17 +45,19 @@ def loader(root):
 class Site:
     """A server on a database with so many tickets."""
 
-    def __init__(self, bench, options, binary, work, postgres, count):
+    def __init__(self, bench, options, binary, work, postgres, count, loaded=None):
         self.bench, self.count, self.binary, self.postgres = bench, count, binary, postgres
         self.name = f"{count:,}"
         self.work = os.path.join(work, str(count))
         os.mkdir(self.work)
         self.address = ("127.0.0.1", bench.free_port())
         self.url = "http://%s:%d" % self.address
-        if postgres:
-            self.database = f"documents_{count}"
-            postgres.psql("postgres", f"CREATE DATABASE {self.database}")
-            self.database_url = postgres.url(self.database)
+        if loaded:
+            self.database_url = loaded
+        elif postgres:
+            database = f"documents_{count}"
+            postgres.psql("postgres", f"CREATE DATABASE {database}")
+            self.database_url = postgres.url(database)
         else:
             self.database_url = "sqlite://" + os.path.join(self.work, "ostiary.db")
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("OSTIARY_")} | {
@@ -67,8 +68,9 @@ class Site:
         }
         os.environ.update({name: value for name, value in self.environment.items() if name.startswith("OSTIARY_")})
         load = loader(bench.ROOT)
-        load.load(self.database_url, count, options.doctypes, binary)
-        self.five = load.FIVE
+        if not loaded:
+            load.load(self.database_url, count, options.doctypes, binary)
+        self.load, self.five = load, load.FIVE
         command = [binary, "serve", "--listen", "%s:%d" % self.address, "--database-url", self.database_url]
         self.process = bench.Process(command, os.path.join(self.work, "output.log"), env=self.environment, cwd=self.work)
         self.started = self.process.wait_for(self.address, "/health/ready")
@@ -85,8 +87,8 @@ class Site:
     def wait_for_search(self):
         """Until the background has looked at every ticket; returns the seconds."""
         started = time.monotonic()
-        asked = "SELECT count(*) FROM search_progress WHERE doctype = 'HD Ticket' AND done"
-        while not self.count_of(asked):
+        database = self.load.database_at(self.database_url)
+        while database.rows("SELECT count(*) FROM search_progress WHERE doctype = 'HD Ticket' AND done")[0][0] in (0, "0"):
             if self.process.child.poll() is not None:
                 raise RuntimeError("the server ended")
             time.sleep(0.5)
@@ -94,20 +96,11 @@ class Site:
         self.bench.note(f"{self.count:,} tickets looked at for search in {seconds:.0f} s")
         return seconds
 
-    def count_of(self, sql):
-        if self.postgres:
-            return int(self.postgres.psql(self.database, sql))
-        connection = sqlite3.connect(urllib.parse.unquote(self.database_url.removeprefix("sqlite://")))
-        try:
-            return connection.execute(sql).fetchone()[0]
-        finally:
-            connection.close()
-
     def person(self, name, roles):
         """A user, and the header with which they call."""
         listed = [{"role": role} for role in roles]
         user = {"email": name, "first_name": "Bench", "new_password": PASSWORD, "roles": listed, "send_welcome_email": 0}
-        self.api.call("POST", "/api/resource/User", user, self.admin)
+        self.api.call("POST", "/api/resource/User", user, self.admin, expect=(200, 409))
         client = {"app_name": name, "scopes": "all", "redirect_uris": "https://bench.example.com/", "default_redirect_uri": "https://bench.example.com/",
                   "grant_type": "Client Credentials", "response_type": "Code", "token_endpoint_auth_method": "Client Secret Post", "user": name}
         made = self.api.json("POST", "/api/resource/OAuth%20Client", client, self.admin)["data"]
@@ -219,7 +212,7 @@ def run(bench, options, binary, work, postgres):
     sizes = [int(size) for size in options.sizes.split(",")] if options.sizes else SIZES
     results, scans, memory = {}, {}, {}
     for count in sizes:
-        site = Site(bench, options, binary, work, postgres, count)
+        site = Site(bench, options, binary, work, postgres, count, options.loaded if count == sizes[-1] else None)
         for row in ROWS:
             runs = [site.measure(row, options.seconds) for _ in range(options.rounds)]
             if None in runs:
