@@ -143,6 +143,15 @@ impl Filter {
         }
     }
 
+    /// How long its patterns are together.
+    pub fn pattern_bytes(&self) -> usize {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().map(Self::pattern_bytes).sum(),
+            Self::Compare { operation: Operation::Like(pattern) | Operation::NotLike(pattern), .. } => pattern.len(),
+            Self::Compare { .. } => 0,
+        }
+    }
+
     /// Every field that it names, the ones inside of sets left out.
     pub fn columns(&self) -> Vec<&Column> {
         match self {

@@ -25,8 +25,8 @@ use crate::error::AppError;
 const MAX_CONDITIONS: usize = 100;
 /// Most values of all conditions together; each is one bound variable of the query.
 const MAX_VALUES: usize = 2000;
-/// Longest pattern of `like`; the time of a match grows with it.
-const MAX_PATTERN: usize = 1000;
+/// Longest pattern of `like`; the time of a match, which Postgres cannot stop, grows with it.
+const MAX_PATTERN: usize = 250;
 
 /// The operators there are, for the text of a refusal.
 const KNOWN: &str = "=, !=, >, <, >=, <=, like, not like, in, not in, is, between, timespan, previous, next, ancestors of, \

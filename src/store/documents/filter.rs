@@ -162,7 +162,8 @@ fn push_comparison(statement: &mut Statement, scope: &Scope<'_>, rendered: &Rend
         Operation::Like(pattern) | Operation::NotLike(pattern) => {
             let text = dialect::compared_text(scope.conn, kind, column, scope.zone);
             let (before, after) = dialect::like(scope.conn, &text, matches!(operation, Operation::NotLike(_)));
-            statement.sql(&before).text(&closed_pattern(pattern)).sql(&after);
+            let (open, close) = if scope.stops_between_patterns { dialect::stoppable(scope.conn) } else { ("", "") };
+            statement.sql(open).sql(&before).text(&closed_pattern(pattern)).sql(&after).sql(close);
         }
         Operation::IsSet | Operation::IsNotSet if !matches!(kind, Kind::Text { .. }) => {
             statement.sql(&format!("{column} IS {}NULL", if *operation == Operation::IsSet { "NOT " } else { "" }));

@@ -13,6 +13,8 @@ use crate::doctype::{Column, DocType, FieldValue, Filter, Kind, Term};
 /// Most bytes of the rows of a list that a request asks for.
 pub const MAX_LIST: usize = 32 * 1024 * 1024;
 
+/// Patterns of so many bytes together are compared in one go.
+const FEW_PATTERNS: usize = 100;
 /// So many texts may be as long as they are.
 const FEW_TEXTS: usize = 3;
 
@@ -147,6 +149,7 @@ fn size(scope: &Scope<'_>, query: &Query<'_>) -> Option<String> {
 /// The document's row, and a join for each path that is shown, sorted or grouped by, and for each Link of the filter.
 fn scope_of<'a>(conn: &'a Conn, query: &'a Query<'_>) -> Scope<'a> {
     let mut scope = Scope::new(conn, query.doctype, "d".to_owned(), query.zone);
+    scope.stops_between_patterns = query.filter.pattern_bytes() > FEW_PATTERNS;
     let shown =
         query.fields.iter().flat_map(|shown| shown.term.column().into_iter().chain(shown.expanded.iter().map(|(_, column)| column)));
     let grouped = if let Grouping::By(columns) = query.grouping { columns } else { &[] };

@@ -54,6 +54,8 @@ pub(super) struct Scope<'a> {
     pub joins: Vec<(Path<'a>, String)>,
     /// Whether comparisons with its own fields are kept from choosing an index.
     pub without_index: bool,
+    /// Whether patterns are so many or so long that the database is to look at the clock between them.
+    pub stops_between_patterns: bool,
 }
 
 /// A column as SQL.
@@ -67,7 +69,7 @@ pub(super) struct Rendered {
 
 impl<'a> Scope<'a> {
     pub fn new(conn: &'a Conn, doctype: &'a DocType, alias: String, zone: Tz) -> Self {
-        Self { conn, doctype, alias, zone, joins: Vec::new(), without_index: false }
+        Self { conn, doctype, alias, zone, joins: Vec::new(), without_index: false, stops_between_patterns: false }
     }
 
     /// A field of the document itself.
