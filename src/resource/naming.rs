@@ -11,7 +11,6 @@ use crate::doctype::{DocType, FieldValue, Filter, Naming, Rows, Values, value};
 use crate::domain::Instant;
 use crate::error::AppError;
 use crate::secrets::mint;
-use crate::store::StoreError;
 use crate::store::series::{self, Names, Series};
 
 /// Letters of a random name, as in Frappe.
@@ -80,15 +79,6 @@ pub(super) fn name_document(
     };
     check(doctype, &name)?;
     Ok((name, is_counted))
-}
-
-/// What it means that a name is taken which a counter made, and which no document had then: somebody chose it at the same
-/// time. The transaction is run again, and steps over it.
-pub(super) fn taken_meanwhile(error: AppError) -> AppError {
-    match error {
-        AppError::Duplicate { doctype, name } => StoreError::Conflict(format!("could not serialize: {doctype} {name} is taken")).into(),
-        other => other,
-    }
 }
 
 /// The name of a new row of a child table.

@@ -47,7 +47,7 @@ pub(super) fn unsaved(cx: &Cx, doctype: &DocType) -> Result<Map<String, Value>, 
 pub(super) fn ensure(cx: &mut Cx, caller: &Caller, doctype: &DocType) -> Result<(), AppError> {
     let defaults = defaults(cx, doctype, caller.name())?;
     let stamp = Stamp { user: caller.name(), at: cx.now };
-    Ok(documents::insert_if_missing(cx.conn, doctype, &doctype.name, stamp, &defaults)?)
+    Ok(documents::insert_if_missing(cx.conn, doctype, &doctype.name, stamp, &defaults).map(drop)?)
 }
 
 /// The value of one field of a single, as it is shown.

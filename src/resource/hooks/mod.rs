@@ -55,7 +55,8 @@ pub trait DocumentHooks: Send + Sync {
     /// The exact name of the doctype.
     fn doctype(&self) -> &str;
 
-    /// Before a new document is named.
+    /// Before a new document is named. This and `validate` run again, with another name, where somebody chose the name that
+    /// was counted for the document in the same instant.
     ///
     /// # Errors
     /// Whatever keeps the document from being made.

@@ -37,6 +37,9 @@ use store::Target;
 pub(super) use docstatus::of as docstatus_of;
 pub(super) use store::{delete as delete_rows, refusal};
 
+/// How often a counted name may be taken by somebody else before it is stored. Each time costs them a document.
+const MAX_TRIES: usize = 100;
+
 /// Creates a document and returns it as it is stored.
 ///
 /// # Errors
@@ -63,14 +66,32 @@ pub fn create_named(
     sent_name: SentName,
     gathered: &Gathered,
 ) -> Result<Map<String, Value>, AppError> {
+    for _ in 0..MAX_TRIES {
+        if let Some(document) = try_create(cx, caller, doctype, &body, sent_name, gathered)? {
+            return Ok(document);
+        }
+    }
+    Err(AppError::unavailable(format!("the names that {doctype} counts are chosen faster than they are counted")))
+}
+
+/// [`create_named`]; `None`, with nothing stored, where somebody chose the name that was counted before this could store
+/// it. By now the counter steps over it.
+fn try_create(
+    cx: &mut Cx,
+    caller: &Caller,
+    doctype: &str,
+    body: &Map<String, Value>,
+    sent_name: SentName,
+    gathered: &Gathered,
+) -> Result<Option<Map<String, Value>>, AppError> {
     let doctype = permissions::enter(cx, caller, doctype, None, Action::Create)?;
     let adapter = adapter(&doctype, "creating a document of")?;
     tree::lock(cx, &doctype)?;
     if doctype.is_single {
         return Err(AppError::Validation(format!("{} is one document; change it instead of creating another", doctype.name)));
     }
-    let step = docstatus::first_step(cx, caller, &doctype, &body)?;
-    let (mut values, mut secrets) = body::read_new(cx, caller, &doctype, &body)?;
+    let step = docstatus::first_step(cx, caller, &doctype, body)?;
+    let (mut values, mut secrets) = body::read_new(cx, caller, &doctype, body)?;
     values.set("docstatus", FieldValue::Int(step.becomes().number()));
     let known = fetch::fill(cx, caller, &doctype, None, &mut values)?;
     let env = cx.env;
@@ -80,7 +101,7 @@ pub fn create_named(
     }
     let (name, is_counted) = match docstatus::amended_name(cx, caller, &doctype, &values)? {
         Some(name) => (name, false),
-        None => naming::name_document(cx, &doctype, &body, &values, sent_name)?,
+        None => naming::name_document(cx, &doctype, body, &values, sent_name)?,
     };
     for hook in hooks {
         hook.validate(cx, &mut Change { caller, doctype: &doctype, name: &name, values: &mut values, before: None })?;
@@ -90,7 +111,7 @@ pub fn create_named(
     }
     let at = cx.now;
     let plain = if adapter.is_some() { store::only_fields(&doctype, &values) } else { Values::default() };
-    let draft = Draft { caller, doctype: &doctype, name: &name, values: &plain, body: &body, gathered, at };
+    let draft = Draft { caller, doctype: &doctype, name: &name, values: &plain, body, gathered, at };
     if let Some(adapter) = adapter {
         // Before anything is said about other documents.
         guard(adapter, Some(&draft), caller)?;
@@ -101,14 +122,16 @@ pub fn create_named(
     let Created { name, shown_once } = match adapter {
         Some(adapter) => adapter.create(cx, &draft)?,
         None => {
-            let inserted = store::insert(cx, Target { caller, doctype: &doctype, name: &name, at }, &mut values, &mut secrets);
-            inserted.map_err(|error| if is_counted { naming::taken_meanwhile(error) } else { error })?;
+            let target = Target { caller, doctype: &doctype, name: &name, at };
+            if !store::insert(cx, target, &mut values, &mut secrets, is_counted)? {
+                return Ok(None);
+            }
             Created { name: name.clone(), shown_once: Map::new() }
         }
     };
     let target = Target { caller, doctype: &doctype, name: &name, at };
     let document = finish(cx, target, Action::Create, step, &values, None)?;
-    Ok(with_shown_once(&doctype, document, shown_once))
+    Ok(Some(with_shown_once(&doctype, document, shown_once)))
 }
 
 /// Changes the fields that were sent and returns the whole document. `docstatus` among them submits

@@ -49,16 +49,31 @@ fn require_bounded(document: &Values) -> Result<(), AppError> {
     Ok(())
 }
 
-/// Stores a new document with its rows and secrets.
+/// Stores a new document with its rows and secrets. Nothing is stored, and the answer is false, if the name `is_counted`
+/// and taken all the same.
 ///
 /// # Errors
 /// [`AppError::Duplicate`], [`AppError::NotUnique`]; [`AppError::InvalidData`] for one that is too large.
-pub(super) fn insert(cx: &mut Cx, target: Target<'_>, document: &mut Values, secrets: &mut Vec<Secret>) -> Result<(), AppError> {
+pub(super) fn insert(
+    cx: &mut Cx,
+    target: Target<'_>,
+    document: &mut Values,
+    secrets: &mut Vec<Secret>,
+    is_counted: bool,
+) -> Result<bool, AppError> {
     require_bounded(document)?;
-    documents::insert_document(cx.conn, target.doctype, target.name, target.stamp(), document)
-        .map_err(|error| refusal(target.doctype, target.name, error))?;
+    let Target { doctype, name, .. } = target;
+    let inserted = if is_counted {
+        documents::insert_if_missing(cx.conn, doctype, name, target.stamp(), document)
+    } else {
+        documents::insert_document(cx.conn, doctype, name, target.stamp(), document).map(|()| true)
+    };
+    if !inserted.map_err(|error| refusal(doctype, name, error))? {
+        return Ok(false);
+    }
     rows::insert(cx, target, document)?;
-    keep_secrets(cx, target.name, secrets)
+    keep_secrets(cx, name, secrets)?;
+    Ok(true)
 }
 
 /// Stores what changed of a document.

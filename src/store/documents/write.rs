@@ -37,18 +37,19 @@ pub fn insert_document(conn: &mut Conn, doctype: &DocType, name: &str, stamp: St
 /// # Errors
 /// As [`insert_document`].
 pub fn insert_documents(conn: &mut Conn, doctype: &DocType, stamp: Stamp<'_>, rows: &[(&str, &Values)]) -> Result<(), StoreError> {
-    insert(conn, doctype, stamp, rows, "")
+    insert(conn, doctype, stamp, rows, "").map(drop)
 }
 
-/// Inserts a document unless there is one of that name.
+/// Inserts a document unless there is one of that name, which may be being stored right now; false if there is.
 ///
 /// # Errors
 /// [`StoreError`] from the database.
-pub fn insert_if_missing(conn: &mut Conn, doctype: &DocType, name: &str, stamp: Stamp<'_>, values: &Values) -> Result<(), StoreError> {
-    insert(conn, doctype, stamp, &[(name, values)], " ON CONFLICT (\"name\") DO NOTHING")
+pub fn insert_if_missing(conn: &mut Conn, doctype: &DocType, name: &str, stamp: Stamp<'_>, values: &Values) -> Result<bool, StoreError> {
+    Ok(insert(conn, doctype, stamp, &[(name, values)], " ON CONFLICT (\"name\") DO NOTHING")? > 0)
 }
 
-fn insert(conn: &mut Conn, doctype: &DocType, stamp: Stamp<'_>, rows: &[(&str, &Values)], conflict: &str) -> Result<(), StoreError> {
+fn insert(conn: &mut Conn, doctype: &DocType, stamp: Stamp<'_>, rows: &[(&str, &Values)], conflict: &str) -> Result<usize, StoreError> {
+    let mut inserted = 0;
     let columns: Vec<(&Field, Kind)> = doctype.columns().collect();
     for rows in rows.chunks(BINDS_AT_ONCE / columns.len().max(1)) {
         let mut statement = Statement::default();
@@ -66,9 +67,9 @@ fn insert(conn: &mut Conn, doctype: &DocType, stamp: Stamp<'_>, rows: &[(&str, &
             statement.sql(")");
         }
         statement.sql(conflict);
-        statement.execute(conn)?;
+        inserted += statement.execute(conn)?;
     }
-    Ok(())
+    Ok(inserted)
 }
 
 fn push_column(statement: &mut Statement, doctype: &DocType, field: &Field, kind: Kind, name: &str, stamp: Stamp<'_>, values: &Values) {

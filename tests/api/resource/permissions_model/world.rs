@@ -356,7 +356,10 @@ pub fn world() -> impl Strategy<Value = World> {
     let switches = (prop::bool::weighted(0.3), prop::bool::weighted(0.2), prop::bool::weighted(0.5));
     let decided = (rows, prop::collection::vec(look(), 3), user_permissions, shares, switches);
     (decided, prop::collection::vec(owner(), 4), clients, deals).prop_map(
-        |((rows, looks, user_permissions, shares, (strict, sharing_is_off, vetoes)), regions, clients, deals)| {
+        |((rows, looks, user_permissions, mut shares, (strict, sharing_is_off, vetoes)), regions, clients, deals)| {
+            // A document is shared with somebody once.
+            let mut shared = BTreeSet::new();
+            shares.retain(|share: &Share| shared.insert((share.user, share.doctype, share.document)));
             let mut documents = Vec::new();
             let mut put = |doctype: usize, name: String, owner: usize, further: Vec<(&'static str, Value)>, items| {
                 let mut fields = texts(&name);
