@@ -16,6 +16,7 @@ use crate::cx::Cx;
 use crate::doctype::filter::Operation;
 use crate::doctype::{FieldValue, Filter, Values};
 use crate::error::{AppError, Denied};
+use crate::store::users;
 
 fn text(value: &str) -> FieldValue {
     FieldValue::Text(value.to_owned())
@@ -174,6 +175,26 @@ impl DocumentHooks for SavedReply {
 
     fn permission_filter(&self, cx: &mut Cx, caller: &Caller, _action: Action) -> Result<Option<Filter>, AppError> {
         if helpdesk::is_manager(caller) { Ok(None) } else { Self::filter(cx, caller).map(Some) }
+    }
+}
+
+/// `HD Agent`: is called as its user is.
+pub struct Agent;
+
+impl DocumentHooks for Agent {
+    fn doctype(&self) -> &'static str {
+        "HD Agent"
+    }
+
+    /// Agents know each other by name, also those who may not read users: from them `fetch_from` takes nothing over.
+    fn before_insert(&self, cx: &mut Cx, change: &mut Change<'_>) -> Result<(), AppError> {
+        if change.values.text("agent_name").is_none()
+            && let Some(user) = change.values.text("user").map(str::to_owned)
+            && let Some(user) = users::find_user(cx.conn, &user)?
+        {
+            change.values.set("agent_name", FieldValue::Text(user.full_name));
+        }
+        Ok(())
     }
 }
 

@@ -132,6 +132,7 @@ const BUILTIN: &[fn() -> Arc<dyn DocumentHooks>] = &[
     || Arc::new(helpdesk::Ticket),
     || Arc::new(helpdesk::Article),
     || Arc::new(helpdesk::SavedReply),
+    || Arc::new(helpdesk::Agent),
     || Arc::new(helpdesk::Source("HD Agent")),
     || Arc::new(helpdesk::Source("HD Settings")),
     || Arc::new(helpdesk::Source("HD Team")),

@@ -6,7 +6,12 @@ use super::{AGENT, create, names, path, someone, team};
 use crate::both_databases;
 use crate::support::{Caller, TestApp};
 
-both_databases!(everybody_is_told_who_they_are, a_scope_narrows_what_is_told, a_saved_reply_is_its_owners_its_teams_or_everybodys);
+both_databases!(
+    everybody_is_told_who_they_are,
+    a_scope_narrows_what_is_told,
+    managers_make_agents_of_users_whom_they_may_not_read,
+    a_saved_reply_is_its_owners_its_teams_or_everybodys,
+);
 
 const GET_USER: &str = "/api/method/helpdesk.api.auth.get_user";
 const REPLY: &str = "/api/resource/HD%20Saved%20Reply";
@@ -65,6 +70,16 @@ async fn everybody_is_told_who_they_are(app: TestApp) {
     );
     let told = told(&customer).await;
     assert_eq!((&told["user_teams"], &told["time_zone"], &told["language"]), (&json!([]), &json!("UTC"), &json!("en")));
+}
+
+async fn managers_make_agents_of_users_whom_they_may_not_read(app: TestApp) {
+    let manager = someone(&app, "manager@example.com", &["Agent Manager"]).await;
+    someone(&app, "carla@example.com", &[]).await;
+    let carla = "/api/resource/User/carla@example.com";
+    app.administrator().await.put(carla).json(&json!({ "last_name": "Diaz" })).send().await.expect_status(200);
+    manager.get(carla).send().await.expect_status(403);
+    let record = json!({ "user": "carla@example.com" });
+    assert_eq!(create(&manager, AGENT, record).await["agent_name"], json!("carla Diaz"));
 }
 
 async fn a_scope_narrows_what_is_told(app: TestApp) {
