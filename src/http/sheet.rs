@@ -24,7 +24,7 @@ where
     let mut response = HttpResponse::build(StatusCode::OK);
     response.insert_header((header::CONTENT_TYPE, format!("{}; charset=utf-8; header=present", extract::CSV)));
     response.insert_header(disposition(&file_name, DispositionType::Attachment));
-    // Nothing is looked up for HEAD.
+    // Nothing more is looked up for HEAD, and nothing is sent.
     let mut response = if request.method() == Method::HEAD { response.streaming(pages.take(0)) } else { response.streaming(pages) };
     respond::no_store(&mut response);
     response

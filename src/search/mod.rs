@@ -81,6 +81,14 @@ struct Match {
     newness: i64,
 }
 
+/// What is found of one doctype.
+#[derive(Default)]
+struct OfDoctype {
+    /// Rows that were looked at.
+    rows: usize,
+    matches: Vec<Match>,
+}
+
 /// Searches what the caller may read.
 ///
 /// # Errors
@@ -112,11 +120,15 @@ pub fn search(cx: &mut Cx, caller: &Caller, params: &SearchParams) -> Result<Fou
         }
     };
     let mut matches = Vec::new();
+    let mut truncated = false;
     for (doctype, rights) in doctypes {
-        matches.extend(search_doctype(cx, &doctype, &rights, &wanted, begin)?);
+        let found = search_doctype(cx, &doctype, &rights, &wanted, begin)?;
+        // Also where some of the rows turn out to say something else by now: there are more that were not looked at.
+        truncated |= found.rows > RANKED;
+        matches.extend(found.matches);
     }
-    let truncated = matches.len() > RANKED;
-    if truncated {
+    if matches.len() > RANKED {
+        truncated = true;
         matches.sort_by_key(|found| std::cmp::Reverse(found.newness));
         matches.truncate(RANKED);
     }
@@ -163,10 +175,10 @@ fn readable(cx: &mut Cx, caller: &Caller, names: Vec<String>) -> Result<Vec<(Arc
 }
 
 /// The documents of one doctype that have the words, at most one more than are ranked.
-fn search_doctype(cx: &mut Cx, doctype: &Arc<DocType>, rights: &Filter, wanted: &Wanted, begin: Begin) -> Result<Vec<Match>, AppError> {
+fn search_doctype(cx: &mut Cx, doctype: &Arc<DocType>, rights: &Filter, wanted: &Wanted, begin: Begin) -> Result<OfDoctype, AppError> {
     let fields = searched_fields(doctype);
     if fields.is_empty() || rights.is_never() {
-        return Ok(Vec::new());
+        return Ok(OfDoctype::default());
     }
     let shown: Vec<&str> = std::iter::once("name").chain(fields.iter().map(|field| field.fieldname.as_str())).collect();
     let limit = i64::try_from(RANKED + 1).unwrap_or(i64::MAX);
@@ -182,17 +194,17 @@ fn search_doctype(cx: &mut Cx, doctype: &Arc<DocType>, rights: &Filter, wanted: 
         Some(rows) => rows,
         None => documents::search_documents(cx.conn, &search, begin)?,
     };
-    let mut matches = Vec::with_capacity(rows.len());
+    let mut found = OfDoctype { rows: rows.len(), matches: Vec::with_capacity(rows.len()) };
     for row in rows {
         let document = Document::read(doctype, &fields, &row)?;
         // What is kept of its words may be older than what it says now.
         let texts = document.texts.iter().map(|(_, text)| text.as_str());
         if let Some(rank) = rank::rank(&document.name_text(), &document.title(), texts, wanted) {
             let newness = document.newness;
-            matches.push(Match { doctype: Arc::clone(doctype), row, rank, newness });
+            found.matches.push(Match { doctype: Arc::clone(doctype), row, rank, newness });
         }
     }
-    Ok(matches)
+    Ok(found)
 }
 
 /// What a search reads of a document.

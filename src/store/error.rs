@@ -56,6 +56,8 @@ impl From<DieselError> for StoreError {
                     DatabaseErrorKind::ForeignKeyViolation => Self::ForeignKey(info.constraint_name().map_or(message, str::to_owned)),
                     DatabaseErrorKind::SerializationFailure => Self::Conflict(message),
                     DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand => Self::Unavailable(message),
+                    // Else Postgres says the same where it has no memory at all.
+                    _ if info.details().is_some_and(|details| details.contains("Cannot enlarge string buffer")) => Self::TooLarge,
                     _ => from_message(message),
                 }
             }
@@ -67,7 +69,8 @@ impl From<DieselError> for StoreError {
 
 /// Sorts failures that diesel does not name: SQLite's result texts, Postgres's words.
 fn from_message(message: String) -> StoreError {
-    const UNAVAILABLE: [&str; 15] = [
+    const UNAVAILABLE: [&str; 16] = [
+        "out of memory",
         "database or disk is full",
         "disk I/O error",
         "unable to open database file",
@@ -84,14 +87,9 @@ fn from_message(message: String) -> StoreError {
         "could not extend file",
         "Connection refused",
     ];
-    // SQLite's words first, then Postgres's. Of memory it runs out only where it puts together a value of a gigabyte.
-    const TOO_LARGE: [&str; 5] = [
-        "string or blob too big",
-        "invalid memory alloc request size",
-        "string buffer exceeds maximum allowed length",
-        "out of memory",
-        "row is too big",
-    ];
+    // SQLite's words first, then Postgres's.
+    const TOO_LARGE: [&str; 4] =
+        ["string or blob too big", "invalid memory alloc request size", "string buffer exceeds maximum allowed length", "row is too big"];
     if TOO_LARGE.iter().any(|text| message.contains(text)) {
         return StoreError::TooLarge;
     }

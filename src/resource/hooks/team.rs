@@ -85,6 +85,10 @@ impl DocumentHooks for Team {
         let taken = helpdesk::texts(cx, RULE, "name", &Filter::equals("name", &name))?;
         if taken.is_empty() {
             write::create(cx, &administrator, RULE, rule, &Gathered::default())?;
+        } else if is_made_for_team(cx, &name, Some(&team))? {
+            // Of a team that was called so before: its members are not the new team's.
+            rule.retain(|fieldname, _| matches!(fieldname.as_str(), "users" | "disabled"));
+            write::update(cx, &administrator, RULE, &name, rule, &Gathered::default())?;
         }
         change.values.set("assignment_rule", FieldValue::Text(name));
         Ok(())
@@ -112,7 +116,10 @@ impl DocumentHooks for Team {
         if before.text("assignment_rule") == Some(name) && rule_of(before).as_ref() == Some(&rule) {
             return Ok(());
         }
-        let writer = if is_made_for_team(cx, name, None)? { administrator(cx)? } else { written.caller.clone() };
+        // One that another team has too is not this team's own.
+        let teams = helpdesk::texts(cx, "HD Team", "name", &Filter::equals("assignment_rule", name))?;
+        let is_own = teams == [written.name] && is_made_for_team(cx, name, None)?;
+        let writer = if is_own { administrator(cx)? } else { written.caller.clone() };
         write::update(cx, &writer, RULE, name, rule, &Gathered::default())?;
         Ok(())
     }

@@ -4,6 +4,8 @@
 //! Frappe's own report builder writes. Names of fields are texts here; the list that they end up in knows whether there
 //! are such fields, and who may name them.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use crate::doctype::column::Function;
@@ -13,6 +15,9 @@ use crate::error::AppError;
 
 /// The key of what is counted or summed up in each group, as in Frappe.
 pub(super) const AGGREGATE: &str = "_aggregate_column";
+
+/// Columns of a report at most, as many as a list has fields.
+const MAX_COLUMNS: usize = 500;
 
 /// A saved report.
 #[derive(Debug, Default)]
@@ -107,6 +112,9 @@ impl Definition {
         let of_rows: Vec<Named> = rows(document, "columns").filter_map(read_column).collect();
         definition.columns = if of_rows.is_empty() { read_columns(&said, &definition.ref_doctype)? } else { of_rows };
         definition.complete_group();
+        if definition.columns.len() > MAX_COLUMNS {
+            return Err(refuse(format_args!("more than {MAX_COLUMNS} columns")));
+        }
         give_keys(&mut definition.columns)?;
         Ok(definition)
     }
@@ -126,7 +134,7 @@ impl Definition {
 
 /// The last part of a path is a column's key, with a number where another column has that name.
 fn give_keys(columns: &mut [Named]) -> Result<(), AppError> {
-    let mut taken: Vec<String> = Vec::with_capacity(columns.len());
+    let mut taken: HashSet<String> = HashSet::with_capacity(columns.len());
     for column in columns {
         let own = column.path.rsplit('.').next().unwrap_or_default().trim().trim_matches('`').to_owned();
         if !is_fieldname(&own) {
@@ -135,7 +143,7 @@ fn give_keys(columns: &mut [Named]) -> Result<(), AppError> {
         let numbered = (2..).map(|number| format!("{own}_{number}"));
         let free = std::iter::once(own.clone()).chain(numbered).find(|key| !taken.contains(key)).unwrap_or(own);
         column.key.clone_from(&free);
-        taken.push(free);
+        taken.insert(free);
     }
     Ok(())
 }

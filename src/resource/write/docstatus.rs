@@ -91,6 +91,11 @@ pub(super) fn next_step(
     Ok(step)
 }
 
+/// Whether a change is meant to cancel its document.
+pub(super) fn asks_to_cancel(body: &Map<String, Value>) -> bool {
+    matches!(sent(body), Ok(Some(Docstatus::Cancelled)))
+}
+
 fn require_submittable(doctype: &DocType) -> Result<(), AppError> {
     if doctype.is_submittable {
         return Ok(());

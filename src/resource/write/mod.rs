@@ -157,7 +157,9 @@ pub fn update(
     if doctype.is_single && name == doctype.name {
         single::ensure(cx, caller, &doctype)?;
     }
-    let current = read::whole(cx, &doctype, &name, Hold::Changed)?;
+    // What is cancelled is named by nothing that is submitted, so no link to it is being written meanwhile.
+    let hold = if docstatus::asks_to_cancel(&body) { Hold::Removed } else { Hold::Changed };
+    let current = read::whole(cx, &doctype, &name, hold)?;
     permissions::require_document(cx, caller, &doctype, Action::Write, &current)?;
     // Frappe: the name in the body is looked up, not the one in the path; it is no way to rename.
     if let Some(other) = body.get("name").and_then(|_| read_name(&body)).filter(|other| system::canonical_name(&doctype, other) != name) {

@@ -102,11 +102,11 @@ pub(in crate::store) fn is_lock_timeout(cause: &str) -> bool {
 pub enum Hold {
     /// It only looks.
     Nothing,
-    /// It writes a link to it: nobody deletes or renames it.
+    /// It writes a link to it: nobody deletes, renames or cancels it.
     Named,
     /// It changes it, though not its name: nobody else does, or deletes it. Links to it may be written.
     Changed,
-    /// It deletes or renames it: nobody does anything with it, and no link to it is being written.
+    /// It deletes, renames or cancels it: nobody does anything with it, and no link to it is being written.
     Removed,
 }
 

@@ -14,6 +14,7 @@ both_databases!(
     a_rule_that_cannot_be_evaluated_is_refused_when_it_is_saved,
     a_team_shares_its_tickets_out_among_its_members,
     a_team_writes_only_rules_that_its_writer_may_write,
+    a_new_team_has_its_own_members_also_under_the_name_of_an_old_one,
     an_agent_sees_what_is_assigned_to_them_whatever_their_team,
     a_ticket_that_is_deleted_takes_its_assignment_along,
 );
@@ -204,6 +205,20 @@ async fn a_team_writes_only_rules_that_its_writer_may_write(app: TestApp) {
     narrow.put(&path(TEAM, "Evil")).json(&json!({ "disabled": 1 })).send().await.expect_status(200);
     assert_eq!(administrator.get(&path(RULE, "Evil - Support Rotation")).send().await.expect_status(200).data()["disabled"], json!(1));
     one.put(&path(TEAM, "Evil")).json(&json!({ "assignment_rule": "nosuch" })).send().await.expect_status(417);
+    // Once another team has it too, it is neither's own.
+    team(&one, "Second", &["two@example.com"]).await;
+    manager.put(&path(TEAM, "Second")).json(&json!({ "assignment_rule": "Evil - Support Rotation" })).send().await.expect_status(200);
+    one.put(&path(TEAM, "Second")).json(&json!({ "users": [{ "user": "one@example.com" }] })).send().await.expect_status(403);
+}
+
+async fn a_new_team_has_its_own_members_also_under_the_name_of_an_old_one(app: TestApp) {
+    let administrator = app.administrator().await;
+    let (one, _) = agents(&app).await;
+    team(&one, "Support", &["one@example.com"]).await;
+    one.delete(&path(TEAM, "Support")).send().await.expect_status(202);
+    team(&one, "Support", &["two@example.com"]).await;
+    let first = ticket(&administrator, json!({ "subject": "x", "agent_group": "Support" })).await;
+    assert_eq!(assigned(&administrator, &first).await, json!(["two@example.com"]));
 }
 
 async fn a_team_shares_its_tickets_out_among_its_members(app: TestApp) {

@@ -28,6 +28,7 @@ async fn what_no_report_can_be_is_refused_when_it_is_saved(app: TestApp) {
         (json(json!({"fields": [["nosuch", "Lodge Booking"]]})), "nosuch"),
         (json(json!({"fields": [["name", "ToDo"]]})), "tabToDo"),
         (json(json!({"fields": ["count(name)"]})), "count(name)"),
+        (json(json!({"fields": vec!["name"; 20_000]})), "more than 500 columns"),
         (json(json!({"fields": ["_aggregate_column"]})), "_aggregate_column"),
         (json(json!({"filters": [["nosuch", "=", 1]]})), "nosuch"),
         (json(json!({"filters": {"nights": ["resembles", 1]}})), "Operator"),

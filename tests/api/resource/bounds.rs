@@ -192,6 +192,17 @@ async fn rows_of_many_documents_are_bounded_together(app: TestApp) {
     assert_refused(&reply, 417, "ValidationError", "Only 10000 rows of child tables allowed in one request");
     assert_eq!(list(&manager, "/api/resource/Bound%20Rows", &[]).await, json!([]));
     insert(2).await.expect_status(200);
+    // A row is one, however many its document has.
+    let row = json!({"doctype": "Bound Row", "parent": "d0", "parenttype": "Bound Rows", "parentfield": "t1"});
+    manager.post("/api/method/frappe.client.insert_many").json(&json!({"docs": vec![row; 20]})).send().await.expect_status(200);
+    // Nor does it count what whoever sends the rows may see of them.
+    let blind = json!({"role": "All", "create": 1});
+    let blindly = json!({"name": "Bound Blind", "permissions": [blind], "fields": [{"fieldname": "t0", "fieldtype": "Table", "options": "Bound Row"}]});
+    define(&manager, blindly).await;
+    let amina = app.user("amina@example.com").await.api_key().await;
+    let docs = json!({"docs": vec![json!({"doctype": "Bound Blind", "t0": rows}); 11]});
+    let reply = amina.post("/api/method/frappe.client.insert_many").json(&docs).send().await;
+    assert_refused(&reply, 417, "ValidationError", "Only 10000 rows of child tables allowed in one request");
 
     let mut one = json!({"name": "all"});
     for at in 0..11 {

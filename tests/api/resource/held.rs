@@ -20,6 +20,7 @@ both_databases!(
     what_is_being_named_is_not_deleted,
     what_is_being_named_is_renamed_with_the_link,
     what_is_being_deleted_is_not_named,
+    what_a_submitted_document_is_about_to_name_is_not_cancelled,
     a_share_of_what_is_deleted_at_the_same_time_goes_with_it,
     a_file_of_what_is_deleted_at_the_same_time_goes_with_it,
     shares_with_one_user_that_are_made_at_once_are_one,
@@ -98,7 +99,7 @@ async fn scene(setup: Setup) -> Scene {
     let app = setup.hook(Arc::new(Signs(Arc::clone(&signs)))).hook(Arc::new(Places(Arc::clone(&places)))).start().await;
     let administrator = app.administrator().await;
     let mut everybody = json!({ "role": "All" });
-    for right in ["read", "write", "create", "delete", "share"] {
+    for right in ["read", "write", "create", "delete", "share", "submit", "cancel"] {
         everybody[right] = json!(1);
     }
     let link = json!({ "fieldname": "place", "label": "Place", "fieldtype": "Link", "options": "Place" });
@@ -107,7 +108,7 @@ async fn scene(setup: Setup) -> Scene {
         administrator.post("/api/resource/DocType").json(&definition).send().await.expect_status(200);
     };
     let title = json!({ "fieldname": "title", "label": "Title", "fieldtype": "Data" });
-    define(json!({ "name": "Place", "autoname": "prompt", "allow_rename": 1, "permissions": [everybody], "fields": [title] })).await;
+    define(json!({ "name": "Place", "autoname": "prompt", "allow_rename": 1, "is_submittable": 1, "permissions": [everybody], "fields": [title] })).await;
     define(json!({ "name": "Sign Line", "istable": 1, "fields": [link] })).await;
     let fields = json!([
         link,
@@ -116,7 +117,7 @@ async fn scene(setup: Setup) -> Scene {
         { "fieldname": "lines", "label": "Lines", "fieldtype": "Table", "options": "Sign Line" },
         { "fieldname": "user", "label": "User", "fieldtype": "Link", "options": "User" },
     ]);
-    define(json!({ "name": "Sign", "permissions": [everybody], "fields": fields })).await;
+    define(json!({ "name": "Sign", "is_submittable": 1, "permissions": [everybody], "fields": fields })).await;
     let amina = app.user("amina@example.com").await.api_key().await;
     Scene { app, amina, signs, places }
 }
@@ -172,6 +173,16 @@ async fn what_is_being_deleted_is_not_named(setup: Setup) {
         deleted.await.expect("no panic").expect_status(202);
     }
     assert_eq!(amina.get(SIGN).send().await.expect_status(200).data(), json!([]));
+}
+
+async fn what_a_submitted_document_is_about_to_name_is_not_cancelled(setup: Setup) {
+    let Scene { app: _app, amina, signs: pause, .. } = scene(setup).await;
+    let path = place(&amina, "Lake").await;
+    amina.put(&path).json(&json!({ "docstatus": 1 })).send().await.expect_status(200);
+    let asked = pause.send(amina.post(SIGN).json(&json!({ "place": "Lake", "docstatus": 1 }))).await;
+    let refused = amina.put(&path).json(&json!({ "docstatus": 2 })).send().await.expect_status(417);
+    assert_eq!(refused.error().as_deref(), Some("LinkExistsError"));
+    asked.await.expect("no panic").expect_status(200);
 }
 
 fn share(caller: &Caller, method: &str, further: &[(&str, &str)]) -> Request {

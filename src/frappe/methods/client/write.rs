@@ -1,5 +1,6 @@
 //! `frappe.client.insert` and the others that change documents.
 
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
 use crate::auth::Caller;
@@ -49,15 +50,10 @@ pub fn insert_many(call: Call<'_>) -> Answer<'_> {
             new.push(prepare(call.state, &caller, object("docs", doc)?).await?);
         }
         let insert = move |cx: &mut Cx| {
-            let mut rows = 0;
-            let name = |new: &NewDocument| {
-                let mut document = insert_one(cx, &caller, new)?;
-                rows += document.values().filter_map(Value::as_array).map(Vec::len).sum::<usize>();
-                if rows > MAX_ROWS {
-                    return Err(AppError::Validation(format!("Only {MAX_ROWS} rows of child tables allowed in one request")));
-                }
-                Ok(document.shift_remove("name").unwrap_or_default())
-            };
+            if new.iter().map(|new| rows_of(cx, new)).sum::<usize>() > MAX_ROWS {
+                return Err(AppError::Validation(format!("Only {MAX_ROWS} rows of child tables allowed in one request")));
+            }
+            let name = |new: &NewDocument| Ok(insert_one(cx, &caller, new)?.shift_remove("name").unwrap_or_default());
             new.iter().map(name).collect::<Result<Vec<Value>, AppError>>()
         };
         call.state.write("insert documents", insert).await.map(Reply::message)
@@ -68,6 +64,18 @@ async fn prepare(state: &State, caller: &Caller, mut body: Document) -> Result<N
     let doctype = take_name(&mut body, "doctype")?;
     let gathered = documents::gather(state, caller, &doctype, None, Action::Create, &body).await?;
     Ok(NewDocument { doctype, body, gathered })
+}
+
+/// How many rows of child tables a document is sent with; a child row is one.
+fn rows_of(cx: &Cx, new: &NewDocument) -> usize {
+    let registry = cx.env.doctypes();
+    let Some(doctype) = registry.find(&new.doctype) else { return 0 };
+    let sent = doctype.tables().filter_map(|table| new.body.get(&table.fieldname)).map(|rows| match rows {
+        Value::Array(rows) => rows.len(),
+        Value::String(text) => serde_json::from_str::<Vec<IgnoredAny>>(text).map_or(0, |rows| rows.len()),
+        _ => 0,
+    });
+    sent.sum::<usize>() + usize::from(doctype.is_child_table)
 }
 
 fn insert_one(cx: &mut Cx, caller: &Caller, new: &NewDocument) -> Result<Document, AppError> {
