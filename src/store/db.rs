@@ -27,6 +27,9 @@ use super::{Backend, Conn, DatabaseUrl, StoreError};
 use crate::domain::Instant;
 use crate::error::AppError;
 
+/// How long a read by key and a write wait for a connection.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Sizes and time limits.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -225,7 +228,7 @@ impl Db {
         match self.backend() {
             Backend::Sqlite => self.lookup_blocking(job),
             Backend::Postgres => {
-                let _permit = permit(&self.0.lookup_permits).await?;
+                let _permit = permit(&self.0.lookup_permits, PATIENCE, busy).await?;
                 let db = self.clone();
                 blocking(move || db.lookup_blocking(job)).await
             }
@@ -256,12 +259,15 @@ impl Db {
         &self,
         job: impl FnOnce(&mut Conn, &mut Effects) -> Result<T, AppError> + Send + 'static,
     ) -> Result<T, AppError> {
-        let _permit = permit(&self.0.query_permits).await?;
+        // Waiting counts: a query ends at its deadline, wherever it is by then.
+        let (asked, deadline) = (Clock::now(), self.0.settings.query_deadline);
+        let _permit = permit(&self.0.query_permits, deadline, || AppError::QueryTimeout).await?;
+        let left = deadline.saturating_sub(asked.elapsed());
         let db = self.clone();
         blocking(move || {
             let mut pooled = checkout(&db.0.queries)?;
             let mut effects = Effects::default();
-            let result = contained(|| pooled.with_deadline(db.0.settings.query_deadline, |conn| job(conn, &mut effects)));
+            let result = contained(|| pooled.with_deadline(left, |conn| job(conn, &mut effects)));
             note_loss(&mut pooled, &result);
             drop(pooled);
             if result.is_ok() {
@@ -289,7 +295,7 @@ impl Db {
                 answer.await.unwrap_or_else(|_| Err(AppError::unavailable("the writer ended")))
             }
             Writer::Postgres { permits, .. } => {
-                let _permit = permit(permits).await?;
+                let _permit = permit(permits, PATIENCE, busy).await?;
                 let db = self.clone();
                 blocking(move || db.write_postgres(name, job)).await
             }
@@ -451,11 +457,15 @@ fn is_conflict(cause: &str) -> bool {
     cause.contains("could not serialize") || cause.contains("deadlock")
 }
 
-async fn permit(permits: &Semaphore) -> Result<tokio::sync::SemaphorePermit<'_>, AppError> {
-    match tokio::time::timeout(Duration::from_secs(5), permits.acquire()).await {
+fn busy() -> AppError {
+    AppError::unavailable("all database connections are busy")
+}
+
+async fn permit(permits: &Semaphore, patience: Duration, late: fn() -> AppError) -> Result<tokio::sync::SemaphorePermit<'_>, AppError> {
+    match tokio::time::timeout(patience, permits.acquire()).await {
         Ok(Ok(permit)) => Ok(permit),
         Ok(Err(_)) => Err(AppError::unavailable("shutting down")),
-        Err(_) => Err(AppError::unavailable("all database connections are busy")),
+        Err(_) => Err(late()),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use super::{TODO, assert_refused, create, list, path, todo};
 use crate::both_databases;
@@ -51,6 +52,16 @@ async fn no_pattern_outlasts_the_deadline_of_a_list(setup: Setup) {
     let reply = amina.get(TODO).json(&asked(&"aaaa_".repeat(48))).send().await.expect_status(503);
     assert_eq!(reply.error().as_deref(), Some("QueryTimeoutError"));
     assert!(began.elapsed() < Duration::from_secs(8), "took {:?}", began.elapsed());
+    // Those that wait for their turn end at their own deadline too, alike.
+    let began = Instant::now();
+    let mut many = JoinSet::new();
+    for _ in 0..24 {
+        many.spawn(amina.get(TODO).json(&asked(&"aaaa_".repeat(48))).send());
+    }
+    for reply in many.join_all().await {
+        assert_eq!((reply.status, reply.error().as_deref()), (503, Some("QueryTimeoutError")));
+    }
+    assert!(began.elapsed() < Duration::from_secs(12), "took {:?}", began.elapsed());
     let longest = json!([["description", "like", "a".repeat(251)]]).to_string();
     let reply = amina.get(TODO).query(&[("filters", &longest)]).send().await;
     assert_refused(&reply, 417, "DataError", "filter on description: a pattern has at most 250 characters");
