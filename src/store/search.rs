@@ -137,7 +137,7 @@ pub fn list_names(conn: &mut Conn, doctype: &str, after: Option<&str>, up_to: Op
 /// # Errors
 /// [`StoreError`] from the database.
 pub fn count_matches(conn: &mut Conn, wanted: &Wanted, limit: i64) -> Result<i64, StoreError> {
-    let mut statement = matches_of(conn, wanted, "1");
+    let mut statement = matches_of(conn, wanted, None);
     statement.sql(" SELECT CAST(count(*) AS TEXT) FROM (SELECT 1 FROM m LIMIT ").int(limit).sql(") AS found");
     statement.load(conn)?.first().and_then(|count| count.parse().ok()).ok_or_else(|| StoreError::corrupt("count"))
 }
@@ -147,26 +147,28 @@ pub fn count_matches(conn: &mut Conn, wanted: &Wanted, limit: i64) -> Result<i64
 /// # Errors
 /// [`StoreError`] from the database.
 pub fn list_matched_doctypes(conn: &mut Conn, wanted: &Wanted) -> Result<Vec<String>, StoreError> {
-    let mut statement = matches_of(conn, wanted, "doctype");
+    let mut statement = matches_of(conn, wanted, Some("doctype"));
     statement.sql(" SELECT DISTINCT doctype FROM m ORDER BY doctype");
     statement.load(conn)
 }
 
-/// `WITH m AS (…)`: this column of all documents that have the words.
-fn matches_of(conn: &Conn, wanted: &Wanted, column: &str) -> Statement {
+/// `WITH m AS (…)`: a row for each document that has the words, with this column if one is wanted.
+fn matches_of(conn: &Conn, wanted: &Wanted, column: Option<&str>) -> Statement {
     let text = wanted.to_match(conn, None);
     let mut statement = Statement::default();
     match (dialect::has_term_table(conn), column) {
-        (true, "1") => {
+        // Without looking at the documents.
+        (true, None) => {
             statement.sql("WITH m AS (SELECT 1 FROM search_terms WHERE search_terms MATCH ").text(&text).sql(")");
         }
-        (true, column) => {
+        (true, Some(column)) => {
             statement
                 .sql(&format!("WITH m AS (SELECT s.{column} FROM search_terms AS t CROSS JOIN search_documents AS s ON s.id = t.rowid"));
             statement.sql(" WHERE t.search_terms MATCH ").text(&text).sql(")");
         }
         // Planned as if all were wanted, for else a few rows are looked for where there are none; read only as far as needed.
         (false, column) => {
+            let column = column.unwrap_or("1");
             statement.sql(&format!("WITH m AS MATERIALIZED (SELECT {column} FROM search_documents WHERE terms @@ CAST(")).text(&text);
             statement.sql(" AS tsquery))");
         }

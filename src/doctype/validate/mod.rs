@@ -21,6 +21,9 @@ pub use field::{MAX_FLOAT, read_value, refuse_nul};
 
 use field::{check_value, normal, read_secret};
 
+/// Most rows that one table is sent with.
+const MAX_TABLE_ROWS: usize = 1_000;
+
 /// Reads the fields of a request's body that the doctype has; unknown keys are ignored, as in
 /// Frappe. Fields that `may_write` refuses are left out silently: Frappe restores their old value.
 ///
@@ -75,8 +78,8 @@ fn read_rows(
         Value::Array(rows) => rows,
         Value::Bool(_) | Value::Number(_) | Value::Object(_) => return Err(refuse()),
     };
-    if rows.len() > 1000 {
-        return Err(AppError::InvalidData(format!("{} has more than 1000 rows", field.fieldname)));
+    if rows.len() > MAX_TABLE_ROWS {
+        return Err(AppError::InvalidData(format!("{} has more than {MAX_TABLE_ROWS} rows", field.fieldname)));
     }
     if rows.is_empty() {
         return Ok(Vec::new());

@@ -102,6 +102,7 @@ async fn download(call: Call<'_>, asked: ReportParams) -> Result<Reply, AppError
     let beginning = sheet::beginning(labels, &first.rows)?;
     let rest = Download { state, request: call.request.clone(), asked, user, columns: first.columns, next: first.next };
     let pages = sheet::pages(beginning, rest, Download::page);
+    // The request's own line is written when the headers are sent, so it cannot say how this ended.
     let logged = pages.inspect_err(|error| tracing::warn!(cause = %error, "a report broke off while it was sent"));
     Ok(Reply::response(sheet::response(call.request, &first.name, logged)))
 }

@@ -34,7 +34,8 @@ struct Want {
     kept: Option<FieldValue>,
 }
 
-/// Fills the fields in, one query for each doctype that is linked to. Returns which documents were found to exist.
+/// Fills the fields in: one query for each doctype that is linked to, and one for each right by which the caller reads its
+/// fields; where the doctype has hooks, these look at each document besides. Returns which documents were found to exist.
 ///
 /// # Errors
 /// [`AppError::InsufficientScope`] for a doctype that the caller's scope does not reach, and whatever does not fit into a field.
@@ -135,9 +136,12 @@ fn find_readable<'w>(cx: &mut Cx, caller: &Caller, target: &DocType, wants: &[&'
             let known = asked.iter().find(|(known, _)| *known == rights).map(|(_, readable)| readable.clone());
             let found = match known {
                 Some(found) => found,
-                None => read_within(cx, caller, target, &names, &rights, action)?,
+                None => {
+                    let found = read_within(cx, caller, target, &names, &rights, action)?;
+                    asked.push((rights, found.clone()));
+                    found
+                }
             };
-            asked.push((rights, found.clone()));
             readable.insert(source, found);
         }
     }

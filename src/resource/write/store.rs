@@ -20,7 +20,7 @@ use crate::store::documents::{self, Stamp, Taken};
 /// Most bytes of text in a document; a list, and three copies of it in one row, are bounded by about as much.
 const MAX_DOCUMENT: usize = 32 * 1024 * 1024;
 /// Most rows in all tables of a document.
-const MAX_ROWS: usize = 10_000;
+const MAX_DOCUMENT_ROWS: usize = 10_000;
 
 /// Which document is written, by whom and when.
 #[derive(Clone, Copy)]
@@ -43,8 +43,8 @@ fn require_bounded(document: &Values) -> Result<(), AppError> {
     if document.size() > MAX_DOCUMENT {
         return Err(AppError::InvalidData(format!("a document has at most {} MB of text, its rows included", MAX_DOCUMENT >> 20)));
     }
-    if document.count_rows() > MAX_ROWS {
-        return Err(AppError::InvalidData(format!("a document has at most {MAX_ROWS} rows in all of its tables")));
+    if document.count_rows() > MAX_DOCUMENT_ROWS {
+        return Err(AppError::InvalidData(format!("a document has at most {MAX_DOCUMENT_ROWS} rows in all of its tables")));
     }
     Ok(())
 }

@@ -19,7 +19,7 @@ use crate::resource::{self, Action, Gathered};
 /// Most documents of one `insert_many`, as in Frappe.
 const MAX_INSERTS: usize = 200;
 /// Most rows of their child tables together: all of them are one transaction, for which others wait.
-const MAX_ROWS: usize = 10_000;
+const MAX_REQUEST_ROWS: usize = 10_000;
 
 /// A document that is to be created, with its doctype taken out of it.
 struct NewDocument {
@@ -50,8 +50,8 @@ pub fn insert_many(call: Call<'_>) -> Answer<'_> {
             new.push(prepare(call.state, &caller, object("docs", doc)?).await?);
         }
         let insert = move |cx: &mut Cx| {
-            if new.iter().map(|new| rows_of(cx, new)).sum::<usize>() > MAX_ROWS {
-                return Err(AppError::Validation(format!("Only {MAX_ROWS} rows of child tables allowed in one request")));
+            if new.iter().map(|new| rows_of(cx, new)).sum::<usize>() > MAX_REQUEST_ROWS {
+                return Err(AppError::Validation(format!("Only {MAX_REQUEST_ROWS} rows of child tables allowed in one request")));
             }
             let name = |new: &NewDocument| Ok(insert_one(cx, &caller, new)?.shift_remove("name").unwrap_or_default());
             new.iter().map(name).collect::<Result<Vec<Value>, AppError>>()
