@@ -100,11 +100,6 @@ impl Env {
         self.doctypes.now()
     }
 
-    /// Replaces the doctypes.
-    pub fn set_doctypes(&self, registry: Registry) {
-        self.doctypes.change(|known| *known = registry);
-    }
-
     /// The doctypes, for whoever changes them after a COMMIT.
     pub fn shared_doctypes(&self) -> Arc<Doctypes> {
         Arc::clone(&self.doctypes)

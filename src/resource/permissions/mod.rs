@@ -250,7 +250,11 @@ fn by_roles(cx: &mut Cx, caller: &Caller, doctype: &DocType, action: Action) -> 
     let mut rights = match reach(caller, doctype, action) {
         Reach::Nothing => return Ok(None),
         // Frappe: who owns a document that a row opens to owners alone passes User Permissions.
-        Reach::Own if action != Action::Create => Filter::equals(&doctype.owner_field, caller.name()),
+        Reach::Own if action != Action::Create => own(caller, doctype),
+        // Who may read may select, so also what they read because it is their own.
+        Reach::Everything if action == Action::Select && reach(caller, doctype, Action::Read) == Reach::Own => {
+            narrow::user_permissions(cx, caller, doctype)?.or(own(caller, doctype))
+        }
         Reach::Own | Reach::Everything => narrow::user_permissions(cx, caller, doctype)?,
     };
     let env = cx.env;
@@ -260,6 +264,10 @@ fn by_roles(cx: &mut Cx, caller: &Caller, doctype: &DocType, action: Action) -> 
         }
     }
     Ok(Some(rights))
+}
+
+fn own(caller: &Caller, doctype: &DocType) -> Filter {
+    Filter::equals(&doctype.owner_field, caller.name())
 }
 
 /// The union of the rows of level 0 whose role the caller has.

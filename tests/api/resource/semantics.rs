@@ -737,7 +737,12 @@ fn listed(viewer: &Viewer<'_>, question: &Question) -> Vec<Value> {
     };
     let prefixes = rows_of(&mut question.shown.iter().chain(question.order.iter().map(|(path, _)| path)));
     let mut found = viewer.found(question, &prefixes.iter().copied().collect());
-    let mut order = question.order.clone();
+    let mut order: Vec<(Path, bool)> = Vec::new();
+    for (path, down) in &question.order {
+        if !order.iter().any(|(known, _)| known == path) {
+            order.push((path.clone(), *down));
+        }
+    }
     let down = order.last().is_some_and(|(_, down)| *down);
     order.push((Path::Own("name"), down));
     for prefix in prefixes {

@@ -7,9 +7,10 @@ use std::time::Duration;
 use ostiary::auth::Caller as Asker;
 use ostiary::cx::Cx;
 use ostiary::doctype::filter::Operation;
-use ostiary::doctype::{DocType, FieldValue, Filter, Origin, Registry, Values};
+use ostiary::doctype::{DocType, FieldValue, Filter, Origin, Values};
 use ostiary::error::AppError;
 use ostiary::resource::Action;
+use ostiary::resource::doctypes::keep;
 use ostiary::resource::hooks::DocumentHooks;
 use ostiary::store::documents::{self, Stamp};
 use ostiary::store::epochs;
@@ -88,17 +89,11 @@ fn write(app: &TestApp, name: &'static str, mut flow: impl FnMut(&mut Cx) -> Res
 
 /// Gives the server a world's doctypes and documents.
 pub fn furnish(app: &TestApp, world: &World) {
-    let mut registry = Registry::builtin();
-    let mut add = |file: &str, text: &str| {
-        registry.insert(file, DocType::parse(file, text, Origin::Site).expect("a valid definition")).expect("a new doctype");
-    };
-    add("item.json", &item_definition());
-    for (doctype, name) in DOCTYPES.iter().enumerate() {
-        add(name, &definition(world, doctype));
-    }
-    app.env().set_doctypes(registry);
+    let read = |file: &str, text: &str| Arc::new(DocType::parse(file, text, Origin::Site).expect("a valid definition"));
+    let mut doctypes = vec![read("item.json", &item_definition())];
+    doctypes.extend((0..DOCTYPES.len()).map(|doctype| read(DOCTYPES[doctype], &definition(world, doctype))));
+    write(app, "doctypes", move |cx| doctypes.iter().try_for_each(|doctype| keep(cx, doctype, "Administrator").map(drop)));
     let world = world.clone();
-    write(app, "tables", ostiary::resource::ensure_tables);
     write(app, "documents", move |cx| put_documents(cx, &world));
     // What is searched is not kept by whoever writes past the flows.
     while ostiary::search::index::go_on(app.db(), app.env()).expect("documents can be looked at") {}

@@ -164,7 +164,9 @@ impl World {
             (false, true) if right == "create" => self.passes_user_permissions(user, document),
             (false, own) => own && document.owner == user,
         };
-        (by_role && !self.is_vetoed(document)) || self.is_shared(user, document, right)
+        let allowed = (by_role && !self.is_vetoed(document)) || self.is_shared(user, document, right);
+        // `select` is implied by `read`.
+        allowed || (right == "select" && self.may(user, document, "read"))
     }
 
     fn is_vetoed(&self, document: &Document) -> bool {
