@@ -15,7 +15,7 @@ use crate::domain::resource::Resources;
 use crate::domain::user::CallerUser;
 use crate::limits::Limits;
 use crate::resource::helpdesk::Standing;
-use crate::resource::hooks::{DocumentHooks, Hooks};
+use crate::resource::hooks::{DocumentHooks, Hooks, Rules};
 use crate::resource::{SiteRights, UserRights};
 use crate::secrets::SealKey;
 use crate::secrets::keys::SigningKey;
@@ -59,6 +59,8 @@ pub struct Env {
     pub site_rights: EpochCache<SiteRights>,
     /// Where single users stand in the helpdesk, as of the last commit.
     pub helpdesk: EpochCache<Standing>,
+    /// The assignment rules of each doctype, as of the last commit.
+    pub assignment_rules: EpochCache<Rules>,
     doctypes: Arc<Doctypes>,
     signing: RwLock<Arc<Vec<SigningKey>>>,
 }
@@ -83,6 +85,7 @@ impl Env {
             user_rights: EpochCache::new(Arc::clone(epochs), 20_000, |known| &known.user),
             site_rights: EpochCache::new(Arc::clone(epochs), 1, SiteRights::subject),
             helpdesk: EpochCache::new(Arc::clone(epochs), 20_000, Standing::subject),
+            assignment_rules: EpochCache::new(Arc::clone(epochs), 10_000, Rules::subject),
             doctypes: Arc::new(Doctypes(RwLock::new(Arc::new(doctypes)))),
             signing: RwLock::default(),
         }

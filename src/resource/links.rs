@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::permissions::{self, Action};
 use super::values::same;
 use crate::auth::Caller;
 use crate::cx::Cx;
 use crate::doctype::filter::shorten;
-use crate::doctype::validate::read_name;
 use crate::doctype::{DocType, Field, FieldType, Filter, Registry, Rows, Values};
 use crate::domain::scope::Access;
 use crate::error::AppError;
@@ -41,10 +40,9 @@ pub(super) const OUTLIVES: [(&str, &str, &str); 3] = [
 pub(super) struct Known(HashMap<(String, String), bool>);
 
 impl Known {
-    /// Remembers a document; `docstatus` is among what it shows.
-    pub fn note(&mut self, doctype: &DocType, name: &str, document: &Map<String, Value>) {
-        let cancelled = document.get("docstatus").and_then(Value::as_i64) == Some(2);
-        self.0.insert((doctype.name.clone(), name.to_owned()), cancelled);
+    /// Remembers a document.
+    pub fn note(&mut self, doctype: &DocType, name: &str, docstatus: i64) {
+        self.0.insert((doctype.name.clone(), name.to_owned()), docstatus == 2);
     }
 
     fn is_cancelled(&self, doctype: &DocType, name: &str) -> Option<bool> {
@@ -93,11 +91,13 @@ pub(super) fn require_targets(
             None => by_target.entry(&link.target.name).or_default().push(link),
         }
     }
+    for target in by_target.keys() {
+        // Whether a name exists is an answer too, so the scope must reach the doctype it is asked about.
+        caller.require_doctype_scope(target, Access::Read)?;
+    }
+    let existing = find_existing(cx, &by_target)?;
     for links in by_target.values() {
         let target = &links[0].target;
-        // Whether a name exists is an answer too, so the scope must reach the doctype it is asked about.
-        caller.require_doctype_scope(&target.name, Access::Read)?;
-        let existing = find_existing(cx, target, links)?;
         for link in links {
             match existing.is_cancelled(target, link.value) {
                 Some(cancelled) => require_uncancelled(doctype, link, cancelled)?,
@@ -122,22 +122,27 @@ fn require_uncancelled(doctype: &DocType, link: &Link<'_>, cancelled: bool) -> R
     Ok(())
 }
 
-fn find_existing(cx: &mut Cx, target: &DocType, links: &[&Link<'_>]) -> Result<Known, AppError> {
+fn find_existing(cx: &mut Cx, by_target: &BTreeMap<&str, Vec<&Link<'_>>>) -> Result<Known, AppError> {
     let mut existing = Known::default();
-    if target.is_single {
-        // It is there, stored or not.
-        existing.note(target, &target.name, &Map::new());
-        return Ok(existing);
-    }
-    let mut names: Vec<&str> = links.iter().map(|link| link.value).collect();
-    names.sort_unstable();
-    names.dedup();
-    let fields = [("name", "name"), ("docstatus", "docstatus")];
-    for row in documents::list_linked(cx.conn, target, &fields, &names, &Filter::always(), cx.env.config.site.time_zone)? {
-        let document: Map<String, Value> = serde_json::from_str(&row).map_err(StoreError::corrupt)?;
-        if let Some(name) = read_name(&document) {
-            existing.note(target, &name, &document);
+    let mut asked: Vec<(&DocType, Vec<&str>)> = Vec::with_capacity(by_target.len());
+    for links in by_target.values() {
+        let target = &*links[0].target;
+        if target.is_single {
+            // It is there, stored or not.
+            existing.note(target, &target.name, 0);
+            continue;
         }
+        let mut names: Vec<&str> = links.iter().map(|link| link.value).collect();
+        names.sort_unstable();
+        names.dedup();
+        asked.push((target, names));
+    }
+    for row in documents::list_existing(cx.conn, &asked)? {
+        let (place, name, docstatus): (usize, Value, i64) = serde_json::from_str(&row).map_err(StoreError::corrupt)?;
+        let (target, _) = asked.get(place).ok_or_else(|| StoreError::corrupt("a place"))?;
+        // Names may be numbers.
+        let name = name.as_str().map_or_else(|| name.to_string(), str::to_owned);
+        existing.note(target, &name, docstatus);
     }
     Ok(existing)
 }
@@ -192,6 +197,9 @@ fn collect<'a>(
 ) -> Result<(), AppError> {
     let unchanged = |fieldname: &str| before.is_some_and(|before| same(before.get(fieldname), values.get(fieldname)));
     for field in &doctype.fields {
+        if !field.fieldtype.is_link() {
+            continue;
+        }
         let Some(value) = values.text(&field.fieldname) else { continue };
         let target = match field.fieldtype {
             FieldType::Link if unchanged(&field.fieldname) => continue,

@@ -10,7 +10,7 @@ use crate::auth::Caller;
 use crate::cx::Cx;
 use crate::doctype::filter::shorten;
 use crate::doctype::validate::read_name;
-use crate::doctype::{DocType, Field, Filter, SortKey};
+use crate::doctype::{DocType, Field, Filter, SortKey, Values};
 use crate::error::AppError;
 use crate::store::StoreError;
 use crate::store::document_secrets;
@@ -83,13 +83,9 @@ fn missing(doctype: &DocType, name: &str) -> AppError {
 
 /// A document's own fields, if a filter holds for it. A single that was never saved has nothing that could be withheld.
 fn find_within(cx: &mut Cx, doctype: &DocType, name: &str, filter: &Filter, hold: Hold) -> Result<Option<Map<String, Value>>, AppError> {
-    let fields: Vec<(&str, &str)> = doctype.columns().map(|(field, _)| (field.fieldname.as_str(), field.fieldname.as_str())).collect();
     // Postgres cannot take a text with NUL, and no document has such a name.
-    let found = if name.contains('\0') {
-        None
-    } else {
-        documents::find_document(cx.conn, doctype, &fields, name, filter, cx.env.config.site.time_zone, hold)?
-    };
+    let found =
+        if name.contains('\0') { None } else { documents::find_whole(cx.conn, doctype, name, filter, cx.env.config.site.time_zone, hold)? };
     match found {
         Some(text) if doctype.is_single => Ok(Some(single::shown(parse(&text)?))),
         Some(text) => parse(&text).map(Some),
@@ -110,7 +106,22 @@ pub(super) fn whole(cx: &mut Cx, doctype: &DocType, name: &str, hold: Hold) -> R
     Ok(document)
 }
 
-fn parse(text: &str) -> Result<Map<String, Value>, AppError> {
+/// [`whole`] of a document that was stored just now, from its own fields; it was stored with these rows.
+///
+/// # Errors
+/// [`AppError`] from the database.
+pub(super) fn whole_stored(
+    cx: &mut Cx,
+    doctype: &DocType,
+    name: &str,
+    mut stored: Map<String, Value>,
+    values: &Values,
+) -> Result<Map<String, Value>, AppError> {
+    complete_with(cx, doctype, name, &mut stored, |table| values.rows(table).is_some_and(|rows| !rows.is_empty()))?;
+    Ok(stored)
+}
+
+pub(super) fn parse(text: &str) -> Result<Map<String, Value>, AppError> {
     serde_json::from_str(text).map_err(|error| StoreError::corrupt(error).into())
 }
 
@@ -154,10 +165,21 @@ pub(super) fn hide(cx: &Cx, caller: &Caller, doctype: &DocType, document: &mut M
 
 /// Adds the doctype, stars for secrets, and the child tables.
 fn complete(cx: &mut Cx, doctype: &DocType, name: &str, document: &mut Map<String, Value>) -> Result<(), AppError> {
+    complete_with(cx, doctype, name, document, |_| true)
+}
+
+/// The same, where it may be known of a table that it has no rows.
+fn complete_with(
+    cx: &mut Cx,
+    doctype: &DocType,
+    name: &str,
+    document: &mut Map<String, Value>,
+    may_have_rows: impl Fn(&str) -> bool,
+) -> Result<(), AppError> {
     document.insert("doctype".into(), Value::String(doctype.name.clone()));
     show_secrets(cx, doctype, &mut [document])?;
     for table in doctype.tables() {
-        let rows = list_rows(cx, doctype, table, name)?;
+        let rows = if may_have_rows(&table.fieldname) { list_rows(cx, doctype, table, name)? } else { Vec::new() };
         document.insert(table.fieldname.clone(), Value::Array(rows));
     }
     Ok(())

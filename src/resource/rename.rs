@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value};
 
+use super::hooks::forget_rules;
 use super::permissions::{self, Action};
 use super::{helpdesk, links, naming, read, searched, tree, values, versions, write};
 use crate::auth::Caller;
@@ -55,8 +56,9 @@ pub fn rename(cx: &mut Cx, caller: &Caller, doctype: &str, old: &str, new: &str,
             searched::keep(cx, &doctype, new, None, &renamed)?;
         }
     }
-    // Customers, contacts and teams are known there by name.
+    // Customers, contacts, teams and users are known there by name.
     helpdesk::standing::forget(cx)?;
+    forget_rules(cx)?;
     let said = format!("renamed from <strong>{old}</strong> to <strong>{new}</strong>");
     versions::comment(cx, caller, &doctype, new, &said)?;
     Ok(new.to_owned())

@@ -32,7 +32,8 @@ pub(super) fn keep(
     if fields.is_empty() || before.is_some_and(is_same) {
         return Ok(());
     }
-    Ok(search::put_terms(cx.conn, &doctype.name, name, &terms_of(doctype, document), Age::Newest)?)
+    let age = if before.is_some() { Age::Newest } else { Age::New };
+    Ok(search::put_terms(cx.conn, &doctype.name, name, &terms_of(doctype, document), age)?)
 }
 
 /// Lets a document be found no more.

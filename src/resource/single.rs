@@ -11,7 +11,7 @@ use crate::doctype::validate::{self, Context};
 use crate::doctype::{DocType, FieldType, FieldValue, Values};
 use crate::domain::user::ADMINISTRATOR;
 use crate::error::AppError;
-use crate::store::documents::{self, Stamp};
+use crate::store::documents::{self, IfTaken, Stamp};
 
 /// A single as Frappe shows it: without `creation`, and with a text for `idx` (transcript 276).
 pub(super) fn shown(mut document: Map<String, Value>) -> Map<String, Value> {
@@ -47,7 +47,7 @@ pub(super) fn unsaved(cx: &Cx, doctype: &DocType) -> Result<Map<String, Value>, 
 pub(super) fn ensure(cx: &mut Cx, caller: &Caller, doctype: &DocType) -> Result<(), AppError> {
     let defaults = defaults(cx, doctype, caller.name())?;
     let stamp = Stamp { user: caller.name(), at: cx.now };
-    Ok(documents::insert_if_missing(cx.conn, doctype, &doctype.name, stamp, &defaults).map(drop)?)
+    Ok(documents::insert_new(cx.conn, doctype, (&doctype.name, IfTaken::Skip), stamp, &defaults, cx.env.config.site.time_zone).map(drop)?)
 }
 
 /// The value of one field of a single, as it is shown.

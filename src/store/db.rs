@@ -96,6 +96,11 @@ impl Effects {
         self.forget.push(subject.to_owned());
     }
 
+    /// Whether this transaction has changed what follows for a subject.
+    pub fn forgets(&self, subject: &str) -> bool {
+        self.forget.iter().any(|known| known == subject)
+    }
+
     /// A small write after the answer, which may be dropped.
     pub fn later(&mut self, name: &'static str, job: impl FnMut(&mut Conn) -> Result<(), StoreError> + Send + 'static) {
         self.later.push((name, Box::new(job)));

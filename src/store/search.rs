@@ -32,6 +32,8 @@ impl Wanted {
 /// How new a document counts as whose words are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Age {
+    /// It is new, so most likely nothing is kept of it.
+    New,
     /// It was just written: the newest of all.
     Newest,
     /// It was there before; where its words were kept already, it stays as new as it was.
@@ -48,13 +50,14 @@ pub fn put_terms(conn: &mut Conn, doctype: &str, name: &str, terms: &str, age: A
         statement.sql("INSERT INTO search_documents (doctype, name, terms) VALUES (").text(doctype).sql(", ").text(name);
         statement.sql(", array_to_tsvector(string_to_array(").text(terms).sql(", ' '))) ON CONFLICT (doctype, name) DO UPDATE SET ");
         statement.sql(match age {
-            Age::Newest => "id = EXCLUDED.id, terms = EXCLUDED.terms",
+            Age::New | Age::Newest => "id = EXCLUDED.id, terms = EXCLUDED.terms",
             Age::AsBefore => "terms = EXCLUDED.terms",
         });
         statement.execute(conn)?;
         return Ok(());
     }
     let known = match age {
+        Age::New => None,
         Age::Newest => {
             delete_document(conn, doctype, name)?;
             None
@@ -72,8 +75,12 @@ pub fn put_terms(conn: &mut Conn, doctype: &str, name: &str, terms: &str, age: A
         return Ok(());
     }
     statement.sql("INSERT INTO search_documents (doctype, name) VALUES (").text(doctype).sql(", ").text(name);
-    statement.sql(") RETURNING CAST(id AS TEXT)");
-    let id = statement.load(conn)?.first().and_then(|id| id.parse().ok()).ok_or_else(|| StoreError::corrupt("search_documents.id"))?;
+    statement.sql(") ON CONFLICT DO NOTHING RETURNING CAST(id AS TEXT)");
+    let Some(id) = statement.load(conn)?.pop() else {
+        // One of that name was deleted past `delete_document`.
+        return put_terms(conn, doctype, name, terms, Age::Newest);
+    };
+    let id = id.parse().map_err(StoreError::corrupt)?;
     let mut statement = Statement::default();
     statement.sql("INSERT INTO search_terms (rowid, terms) VALUES (").int(id).sql(", ").text(terms).sql(")");
     statement.execute(conn)?;

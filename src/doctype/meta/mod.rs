@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use super::Memo;
 use super::fieldtype::{DATA_LENGTH, FieldType, Kind, Storage};
 use super::naming::Naming;
 
@@ -173,6 +174,8 @@ pub struct DocType {
     pub default_order: Vec<SortKey>,
     /// The definition as it was read, without white space.
     pub definition: String,
+    /// What the store composes of all this.
+    pub memo: Memo,
 }
 
 impl Field {

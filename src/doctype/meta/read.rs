@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 use serde_json::Value;
 
+use super::super::Memo;
 use super::{CHILD, DocType, FetchFrom, Field, InvalidDefinition, OPTIONAL, Origin, Permission, Rows, STANDARD, SortKey, exact};
 use crate::doctype::fieldtype::{FieldType, Kind, Storage};
 use crate::doctype::naming::{Naming, Pattern};
@@ -210,6 +211,7 @@ impl DocType {
             owner_field: raw.ostiary_owner_field.filter(|_| origin == Origin::Builtin).unwrap_or_else(|| "owner".into()),
             default_order: Vec::new(),
             definition,
+            memo: Memo::default(),
         };
         let known = |name: &String| doctype.column(name).is_some();
         let title_field = filled(raw.title_field).filter(&known);

@@ -23,6 +23,8 @@ pub struct Standing {
     pub(in crate::resource) has_active_record: bool,
     /// The contacts that are this user.
     pub(in crate::resource) contacts: Vec<String>,
+    /// Those that have the user's address; another user may be among them.
+    pub(in crate::resource) of_address: Vec<String>,
     /// The customers that these contacts belong to.
     pub(in crate::resource) customers: Vec<String>,
     /// The user's teams that are not disabled.
@@ -31,6 +33,8 @@ pub struct Standing {
     pub(in crate::resource) teams_restrict: bool,
     /// Whether these agents see tickets that no team has.
     pub(in crate::resource) sees_tickets_without_team: bool,
+    /// What the site fills fields of new tickets with.
+    pub(in crate::resource) ticket_defaults: Vec<(&'static str, String)>,
 }
 
 /// A team that a user is in.
@@ -61,6 +65,10 @@ pub(in crate::resource) fn of(cx: &mut Cx, caller: &Caller) -> Result<Arc<Standi
     let env = cx.env;
     // A user who is given another address is another contact.
     let key = format!("{} {}", caller.name(), caller.user.user.email);
+    if cx.effects.forgets(STANDINGS) {
+        // What this transaction changed holds for itself, and for nobody else yet.
+        return load(cx, caller).map(Arc::new);
+    }
     let found = env.helpdesk.find(&key, || load(cx, caller).map(Some))?;
     found.ok_or_else(|| AppError::internal("a standing is always found"))
 }
@@ -80,9 +88,15 @@ fn load(cx: &mut Cx, caller: &Caller) -> Result<Standing, AppError> {
         has_active_record: agent_record(cx, caller)?.is_some_and(|record| is_set(&record, "is_active")),
         customers: customers(cx, &contacts)?,
         contacts,
+        of_address: of_address(cx, &caller.user.user.email.to_lowercase())?,
         teams: teams(cx, caller.name())?,
         teams_restrict: is_set(&settings, "restrict_tickets_by_agent_group"),
         sees_tickets_without_team: is_set(&settings, "do_not_restrict_tickets_without_an_agent_group"),
+        ticket_defaults: [("priority", "default_priority"), ("ticket_type", "default_ticket_type")]
+            .into_iter()
+            .filter_map(|(fieldname, default)| Some((fieldname, settings.get(default)?.as_str()?.to_owned())))
+            .filter(|(_, default)| !default.is_empty())
+            .collect(),
     })
 }
 
@@ -96,6 +110,11 @@ fn contacts(cx: &mut Cx, caller: &Caller) -> Result<Vec<String>, AppError> {
     let user = &caller.user.user;
     let is_them = Filter::Or(vec![Filter::equals("user", &user.name), Filter::equals("email_id", &user.email.to_lowercase())]);
     texts(cx, "Contact", "name", &is_them)
+}
+
+/// The contacts of an address, which is in small letters.
+pub(in crate::resource) fn of_address(cx: &mut Cx, address: &str) -> Result<Vec<String>, AppError> {
+    texts(cx, "Contact", "name", &Filter::equals("email_id", address))
 }
 
 /// The customers that contacts belong to.

@@ -78,11 +78,9 @@ impl DocumentHooks for Ticket {
     }
 
     fn before_insert(&self, cx: &mut Cx, change: &mut Change<'_>) -> Result<(), AppError> {
-        let settings = helpdesk::settings(cx)?;
-        for (fieldname, default) in [("priority", "default_priority"), ("ticket_type", "default_ticket_type")] {
-            if let Some(default) = settings.get(default).and_then(Value::as_str).filter(|default| !default.is_empty()) {
-                fill(change.values, fieldname, default);
-            }
+        let standing = standing::of(cx, change.caller)?;
+        for (fieldname, default) in &standing.ticket_defaults {
+            fill(change.values, fieldname, default);
         }
         fill(change.values, "raised_by", &change.caller.user.user.email);
         let is_agent = helpdesk::is_agent(cx, change.caller)?;
@@ -90,13 +88,14 @@ impl DocumentHooks for Ticket {
             change.values.set("via_customer_portal", FieldValue::Int(1));
         }
         let raised_by = change.values.text("raised_by").unwrap_or_default().to_lowercase();
-        if change.values.text("contact").is_none()
-            && let [contact] = helpdesk::texts(cx, "Contact", "name", &Filter::equals("email_id", &raised_by))?.as_slice()
-        {
-            change.values.set("contact", text(contact));
+        if change.values.text("contact").is_none() {
+            let own_address = change.caller.user.user.email.to_lowercase();
+            let contacts = if raised_by == own_address { standing.of_address.clone() } else { standing::of_address(cx, &raised_by)? };
+            if let [contact] = contacts.as_slice() {
+                change.values.set("contact", text(contact));
+            }
         }
         // Whom somebody else's contact works for is no answer to a customer.
-        let standing = standing::of(cx, change.caller)?;
         let may_know = |contact: &String| is_agent || helpdesk::is_manager(change.caller) || standing.contacts.contains(contact);
         let contact = change.values.text("contact").map(str::to_owned).filter(may_know);
         if let (None, Some(contact)) = (change.values.text("customer"), contact)
@@ -121,6 +120,10 @@ impl DocumentHooks for Ticket {
         }
         change.values.set("raised_by", FieldValue::Text(raised_by));
         Ok(())
+    }
+
+    fn changes_stored(&self) -> bool {
+        false
     }
 
     fn permission_filter(&self, cx: &mut Cx, caller: &Caller, _action: Action) -> Result<Option<Filter>, AppError> {
@@ -208,6 +211,10 @@ impl DocumentHooks for Source {
 
     fn on_update(&self, cx: &mut Cx, _written: &Written<'_>) -> Result<(), AppError> {
         standing::forget(cx)
+    }
+
+    fn changes_stored(&self) -> bool {
+        false
     }
 
     fn on_trash(&self, cx: &mut Cx, _written: &Written<'_>) -> Result<(), AppError> {

@@ -25,7 +25,8 @@ use crate::cx::Cx;
 use crate::doctype::{DocType, Filter, Values};
 use crate::error::AppError;
 
-pub(super) use assignment::assign;
+pub use assignment::Rules;
+pub(super) use assignment::{assign, forget_rules};
 pub use settings::show_configuration;
 
 /// A document on its way into the database.
@@ -94,6 +95,12 @@ pub trait DocumentHooks: Send + Sync {
     /// Whatever must undo the change.
     fn on_cancel(&self, _cx: &mut Cx, _written: &Written<'_>) -> Result<(), AppError> {
         Ok(())
+    }
+
+    /// Whether `on_update`, `on_submit` or `on_cancel` may change the very document that was written. It is then read again
+    /// for the answer and for what is searched.
+    fn changes_stored(&self) -> bool {
+        true
     }
 
     /// Before a document is deleted.

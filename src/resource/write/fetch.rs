@@ -63,7 +63,7 @@ pub(super) fn fill(
         caller.require_doctype_scope(&target.name, Access::Read)?;
         for document in find_sources(cx, target, wants)? {
             if let Some(name) = read_name(&document) {
-                known.note(target, &name, &document);
+                known.note(target, &name, document.get("docstatus").and_then(Value::as_i64).unwrap_or_default());
                 found.insert((target.name.as_str(), name), document);
             }
         }

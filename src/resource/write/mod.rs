@@ -30,7 +30,7 @@ use crate::doctype::{DocType, FieldValue, Rows, Values, value};
 use crate::domain::Instant;
 use crate::error::{AppError, Docstatus};
 use crate::store::StoreError;
-use crate::store::documents::Hold;
+use crate::store::documents::{Hold, IfTaken};
 use docstatus::Step;
 use store::Target;
 
@@ -119,18 +119,17 @@ fn try_create(
     let spared = adapter.map_or(&[][..], |adapter| adapter.spares(&values));
     checks::require_new(cx, &doctype, &name, &values, &secrets, spared)?;
     links::require_targets(cx, caller, &doctype, None, &values, &known)?;
-    let Created { name, shown_once } = match adapter {
-        Some(adapter) => adapter.create(cx, &draft)?,
+    let (Created { name, shown_once }, stored) = match adapter {
+        Some(adapter) => (adapter.create(cx, &draft)?, None),
         None => {
             let target = Target { caller, doctype: &doctype, name: &name, at };
-            if !store::insert(cx, target, &mut values, &mut secrets, is_counted)? {
-                return Ok(None);
-            }
-            Created { name: name.clone(), shown_once: Map::new() }
+            let taken = if is_counted { IfTaken::Skip } else { IfTaken::Fail };
+            let Some(stored) = store::insert(cx, target, &mut values, &mut secrets, taken)? else { return Ok(None) };
+            (Created { name: name.clone(), shown_once: Map::new() }, Some(stored))
         }
     };
     let target = Target { caller, doctype: &doctype, name: &name, at };
-    let document = finish(cx, target, Action::Create, step, &values, None)?;
+    let document = finish(cx, target, Action::Create, step, &values, Before::Nothing { stored })?;
     Ok(Some(with_shown_once(&doctype, document, shown_once)))
 }
 
@@ -209,8 +208,16 @@ pub fn update(
             Map::new()
         }
     };
-    let document = finish(cx, target, Action::Write, step, &values, Some((&current, &before)))?;
+    let document = finish(cx, target, Action::Write, step, &values, Before::Document(&current, &before))?;
     Ok(with_shown_once(&doctype, document, shown_once))
+}
+
+/// What there was before a document was stored.
+enum Before<'a> {
+    /// It is new; `stored` are its own fields, where storing them told.
+    Nothing { stored: Option<Map<String, Value>> },
+    /// It as it was shown, and its values.
+    Document(&'a Map<String, Value>, &'a Values),
 }
 
 /// What follows once a document is stored: rights, hooks, and how it looks now.
@@ -220,11 +227,19 @@ fn finish(
     action: Action,
     step: Step,
     values: &Values,
-    before: Option<(&Map<String, Value>, &Values)>,
+    before: Before<'_>,
 ) -> Result<Map<String, Value>, AppError> {
     let Target { caller, doctype, name, .. } = target;
+    let (stored, before) = match before {
+        Before::Nothing { stored } => (stored, None),
+        Before::Document(document, values) => (None, Some((document, values))),
+    };
     tree::settle(cx, doctype, name, before.map(|(_, values)| values), values)?;
-    let mut document = read::whole(cx, doctype, name, Hold::Nothing)?;
+    let mut document = match stored {
+        // Its place in a tree was not known yet when it was stored.
+        Some(stored) if doctype.tree_parent.is_none() => read::whole_stored(cx, doctype, name, stored, values)?,
+        Some(_) | None => read::whole(cx, doctype, name, Hold::Nothing)?,
+    };
     permissions::require_stored(cx, caller, doctype, action, &document)?;
     if step == Step::Submit && before.is_none() {
         permissions::require_stored(cx, caller, doctype, Action::Submit, &document)?;
@@ -245,10 +260,8 @@ fn finish(
             Step::Cancel => hook.on_cancel(cx, &written)?,
         }
     }
-    if step != Step::Cancel {
-        assign(cx, &written)?;
-    }
-    if !hooks.is_empty() {
+    let assigned = step != Step::Cancel && assign(cx, &written)?;
+    if assigned || hooks.iter().any(|hook| hook.changes_stored()) {
         document = read::whole(cx, doctype, name, Hold::Nothing)?;
     }
     searched::keep(cx, doctype, name, before.map(|(document, _)| document), &document)?;

@@ -12,10 +12,10 @@ use crate::domain::Instant;
 use crate::error::AppError;
 use crate::resource::permissions::{self, Action};
 use crate::resource::secrets::purpose;
-use crate::resource::{searched, values};
+use crate::resource::{read, searched, values};
 use crate::store::StoreError;
 use crate::store::document_secrets;
-use crate::store::documents::{self, Stamp, Taken};
+use crate::store::documents::{self, IfTaken, Stamp, Taken};
 
 /// Most bytes of text in a document; a list, and three copies of it in one row, are bounded by about as much.
 const MAX_DOCUMENT: usize = 32 * 1024 * 1024;
@@ -49,8 +49,8 @@ fn require_bounded(document: &Values) -> Result<(), AppError> {
     Ok(())
 }
 
-/// Stores a new document with its rows and secrets. Nothing is stored, and the answer is false, if the name `is_counted`
-/// and taken all the same.
+/// Stores a new document with its rows and secrets, and returns its own fields as they are stored. Nothing is stored, and
+/// the answer is `None`, if its name is taken and that is to be skipped.
 ///
 /// # Errors
 /// [`AppError::Duplicate`], [`AppError::NotUnique`]; [`AppError::InvalidData`] for one that is too large.
@@ -59,21 +59,15 @@ pub(super) fn insert(
     target: Target<'_>,
     document: &mut Values,
     secrets: &mut Vec<Secret>,
-    is_counted: bool,
-) -> Result<bool, AppError> {
+    taken: IfTaken,
+) -> Result<Option<Map<String, Value>>, AppError> {
     require_bounded(document)?;
     let Target { doctype, name, .. } = target;
-    let inserted = if is_counted {
-        documents::insert_if_missing(cx.conn, doctype, name, target.stamp(), document)
-    } else {
-        documents::insert_document(cx.conn, doctype, name, target.stamp(), document).map(|()| true)
-    };
-    if !inserted.map_err(|error| refusal(doctype, name, error))? {
-        return Ok(false);
-    }
+    let stored = documents::insert_new(cx.conn, doctype, (name, taken), target.stamp(), document, cx.env.config.site.time_zone);
+    let Some(stored) = stored.map_err(|error| refusal(doctype, name, error))? else { return Ok(None) };
     rows::insert(cx, target, document)?;
     keep_secrets(cx, name, secrets)?;
-    Ok(true)
+    read::parse(&stored).map(Some)
 }
 
 /// Stores what changed of a document.

@@ -11,6 +11,7 @@ use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Text, Timestamp};
 
+use super::pool::Backend;
 use super::{Conn, StoreError};
 use crate::doctype::{Kind, value};
 use crate::domain::Instant;
@@ -20,7 +21,7 @@ pub(super) use locks::{
     held, is_lock_timeout, limit_waiting_for_tables, lock_clients, lock_set_up, lock_table, lock_tables, lock_tree, lock_word, locked,
     shared,
 };
-pub(super) use rows::{Rows, expanded, load_within, remembered, rows_as_json, shown, size_of};
+pub(super) use rows::{Rows, expanded, load_within, remembered, row_as_json, row_as_list, rows_as_json, shown, size_of};
 
 /// Postgres's notification channel.
 const CHANNEL: &str = "ostiary_epochs";
@@ -209,6 +210,14 @@ pub(super) fn missing_first(conn: &Conn, descending: bool) -> &'static str {
         (Conn::Sqlite(_), _) => "",
         (Conn::Postgres(_), false) => " NULLS FIRST",
         (Conn::Postgres(_), true) => " NULLS LAST",
+    }
+}
+
+/// Which database this is.
+pub(super) fn backend(conn: &Conn) -> Backend {
+    match conn {
+        Conn::Sqlite(_) => Backend::Sqlite,
+        Conn::Postgres(_) => Backend::Postgres,
     }
 }
 

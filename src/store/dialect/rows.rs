@@ -105,6 +105,36 @@ pub(in crate::store) fn rows_as_json(conn: &Conn, rows: Rows<'_>) -> (String, St
     }
 }
 
+/// An expression of the row at hand: the text of one JSON object with these keys.
+pub(in crate::store) fn row_as_json(conn: &Conn, columns: &[(&str, String)]) -> String {
+    match conn {
+        Conn::Sqlite(_) => object(conn, columns),
+        Conn::Postgres(_) => format!("{}::text", object(conn, columns)),
+    }
+}
+
+/// The same as one JSON list.
+pub(in crate::store) fn row_as_list(conn: &Conn, expressions: &[String]) -> String {
+    let expressions = expressions.join(", ");
+    match conn {
+        Conn::Sqlite(_) => format!("json_array({expressions})"),
+        Conn::Postgres(_) => format!("json_build_array({expressions})::text"),
+    }
+}
+
+fn object(conn: &Conn, columns: &[(&str, String)]) -> String {
+    match conn {
+        Conn::Sqlite(_) => {
+            let pairs: Vec<String> = columns.iter().map(|(key, expression)| format!("'{key}', {expression}")).collect();
+            format!("json_object({})", pairs.join(", "))
+        }
+        Conn::Postgres(_) => {
+            let columns: Vec<String> = columns.iter().map(|(key, expression)| format!("{expression} AS \"{key}\"")).collect();
+            format!("(SELECT row_to_json(shown) FROM (SELECT {}) AS shown)", columns.join(", "))
+        }
+    }
+}
+
 /// How many bytes these texts have together.
 pub(in crate::store) fn size_of(texts: &[String]) -> String {
     let size = |text: &String| format!("COALESCE(octet_length({text}), 0)::bigint");
@@ -155,15 +185,9 @@ pub(in crate::store) fn remembered(conn: &Conn, kind: Kind, column: &str) -> Str
 
 /// A link with an object in its place, where there is a document to show: `present` is missing where there is none.
 pub(in crate::store) fn expanded(conn: &Conn, link: &str, present: &str, fields: &[(&str, String)]) -> String {
+    let object = object(conn, fields);
     match conn {
-        Conn::Sqlite(_) => {
-            let pairs: Vec<String> = fields.iter().map(|(key, expression)| format!("'{key}', {expression}")).collect();
-            format!("json(CASE WHEN {present} IS NULL THEN json_quote({link}) ELSE json_object({}) END)", pairs.join(", "))
-        }
-        Conn::Postgres(_) => {
-            let columns: Vec<String> = fields.iter().map(|(key, expression)| format!("{expression} AS \"{key}\"")).collect();
-            let object = format!("(SELECT row_to_json(linked) FROM (SELECT {}) AS linked)", columns.join(", "));
-            format!("(CASE WHEN {present} IS NULL THEN to_json({link}) ELSE {object} END)")
-        }
+        Conn::Sqlite(_) => format!("json(CASE WHEN {present} IS NULL THEN json_quote({link}) ELSE {object} END)"),
+        Conn::Postgres(_) => format!("(CASE WHEN {present} IS NULL THEN to_json({link}) ELSE {object} END)"),
     }
 }

@@ -6,11 +6,56 @@ use chrono_tz::Tz;
 use super::filter::push_condition;
 use super::scope::Scope;
 use super::select::push_select;
-use super::{Conn, Hold, Statement, StoreError, dialect, expression, push_name};
+use super::{Conn, Hold, Statement, StoreError, dialect, expression, push_name, table};
 use crate::doctype::{DocType, Filter};
 
 /// Most names asked about in one statement.
 const NAMES_AT_ONCE: usize = 500;
+
+/// Which of these documents are there, each as the text of a JSON list: the place of its doctype among those asked about, its
+/// name, its docstatus. All are asked about at once. Nobody deletes or renames them until the transaction ends.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn list_existing(conn: &mut Conn, asked: &[(&DocType, Vec<&str>)]) -> Result<Vec<String>, StoreError> {
+    let mut found = Vec::new();
+    let mut statement = Statement::default();
+    let mut room = NAMES_AT_ONCE;
+    for (place, (doctype, names)) in asked.iter().enumerate() {
+        for names in names.chunks(NAMES_AT_ONCE) {
+            if names.len() > room {
+                found.extend(std::mem::take(&mut statement).load(conn)?);
+                room = NAMES_AT_ONCE;
+            }
+            // A part of its own, because Postgres holds no rows of a union.
+            statement.sql(if room == NAMES_AT_ONCE { "SELECT * FROM (" } else { " UNION ALL SELECT * FROM (" });
+            let shown = [place.to_string(), expression(conn, doctype, "name"), expression(conn, doctype, "docstatus")];
+            statement.sql(&format!("SELECT {} AS shown FROM {} AS d", dialect::row_as_list(conn, &shown), table(doctype)));
+            push_names(&mut statement, conn, doctype, names);
+            push_held(&mut statement, conn, doctype);
+            statement.sql(&format!(") AS t{place}"));
+            room -= names.len();
+        }
+    }
+    if room < NAMES_AT_ONCE {
+        found.extend(statement.load(conn)?);
+    }
+    Ok(found)
+}
+
+fn push_names(statement: &mut Statement, conn: &Conn, doctype: &DocType, names: &[&str]) {
+    statement.sql(" WHERE ").sql(&expression(conn, doctype, "name")).sql(" IN (");
+    for (index, name) in names.iter().enumerate() {
+        statement.sql(if index == 0 { "" } else { ", " });
+        push_name(statement, doctype, name);
+    }
+    statement.sql(")");
+}
+
+/// Two that name the same documents wait for whoever deletes them in the same order.
+fn push_held(statement: &mut Statement, conn: &Conn, doctype: &DocType) {
+    statement.sql(" ORDER BY ").sql(&expression(conn, doctype, "name")).sql(dialect::held(conn, Hold::Named));
+}
 
 /// Those of `names` that are documents of the doctype for which the filter holds, each as the text of a JSON object with
 /// the given keys and fields.
@@ -30,18 +75,13 @@ pub fn list_linked(
     for names in names.chunks(NAMES_AT_ONCE) {
         let mut statement = Statement::default();
         let end = push_select(&mut statement, conn, doctype, fields, zone);
-        statement.sql(" WHERE ").sql(&expression(conn, doctype, "name")).sql(" IN (");
-        for (index, name) in names.iter().enumerate() {
-            statement.sql(if index == 0 { "" } else { ", " });
-            push_name(&mut statement, doctype, name);
-        }
-        statement.sql(")");
+        push_names(&mut statement, conn, doctype, names);
         if !filter.is_always() {
             statement.sql(" AND ");
             push_condition(&mut statement, &Scope::new(conn, doctype, "d".to_owned(), zone), filter);
         }
-        // Two that name the same documents wait for whoever deletes them in the same order.
-        statement.sql(" ORDER BY ").sql(&expression(conn, doctype, "name")).sql(dialect::held(conn, Hold::Named)).sql(&end);
+        push_held(&mut statement, conn, doctype);
+        statement.sql(&end);
         found.extend(statement.load(conn)?);
     }
     Ok(found)

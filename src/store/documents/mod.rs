@@ -4,6 +4,7 @@
 //! validated definition or from `document_sources`, every value is bound, and each row comes back
 //! as the text of a JSON object that the database put together.
 
+mod composed;
 mod filter;
 mod linked;
 mod links;
@@ -22,13 +23,13 @@ use super::{Conn, StoreError, ddl};
 use crate::doctype::{DocType, FieldValue, Kind};
 
 pub use super::dialect::Hold;
-pub use linked::list_linked;
+pub use linked::{list_existing, list_linked};
 pub use links::{LinkColumn, Linking, find_link};
 pub use query::{Grouping, Order, Query, Shown, count_rows, list_rows};
 pub use search::{Begin, Search, leaves_few, list_next, search_documents};
-pub use select::{Selection, count_documents, find_document, holds, list_distinct, list_documents};
+pub use select::{Selection, count_documents, find_document, find_whole, holds, list_distinct, list_documents};
 pub use write::{
-    Stamp, Taken, delete_document, delete_documents, delete_where, find_taken, insert_document, insert_documents, insert_if_missing,
+    IfTaken, Stamp, Taken, delete_document, delete_documents, delete_where, find_taken, insert_document, insert_documents, insert_new,
     touch_rows, update_document, update_where,
 };
 

@@ -2,6 +2,7 @@
 
 use chrono_tz::Tz;
 
+use super::composed::composed;
 use super::filter::push_condition;
 use super::query::{Grouping, Order, Query, Shown, count_rows, list_all_rows};
 use super::scope::Scope;
@@ -97,6 +98,27 @@ pub fn find_document(
     let end = push_select(&mut statement, conn, doctype, fields, zone);
     push_named(&mut statement, conn, doctype, name, filter, zone);
     statement.sql(dialect::held(conn, hold)).sql(&end);
+    Ok(statement.load(conn)?.into_iter().next())
+}
+
+/// One document by name with all columns, as the text of a JSON object, if a filter (the caller's rights) holds for it. It
+/// is held until the transaction ends.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn find_whole(
+    conn: &mut Conn,
+    doctype: &DocType,
+    name: &str,
+    filter: &Filter,
+    zone: Tz,
+    hold: Hold,
+) -> Result<Option<String>, StoreError> {
+    let composed = composed(conn, doctype, zone);
+    let mut statement = Statement::default();
+    statement.sql(&composed.select);
+    push_named(&mut statement, conn, doctype, name, filter, zone);
+    statement.sql(dialect::held(conn, hold)).sql(&composed.select_end);
     Ok(statement.load(conn)?.into_iter().next())
 }
 

@@ -1,5 +1,8 @@
 //! Inserting, changing and deleting rows of a doctype's own table.
 
+use chrono_tz::Tz;
+
+use super::composed::composed;
 use super::{Conn, Statement, StoreError, ddl, push_name, table};
 use crate::doctype::{DocType, Field, FieldValue, Kind, Rows, Values};
 use crate::domain::Instant;
@@ -37,39 +40,59 @@ pub fn insert_document(conn: &mut Conn, doctype: &DocType, name: &str, stamp: St
 /// # Errors
 /// As [`insert_document`].
 pub fn insert_documents(conn: &mut Conn, doctype: &DocType, stamp: Stamp<'_>, rows: &[(&str, &Values)]) -> Result<(), StoreError> {
-    insert(conn, doctype, stamp, rows, "").map(drop)
+    own_table(doctype)?;
+    let composed = composed(conn, doctype, Tz::UTC);
+    for rows in rows.chunks(BINDS_AT_ONCE / doctype.columns().count().max(1)) {
+        let mut statement = Statement::default();
+        statement.sql(&composed.insert);
+        for (index, (name, values)) in rows.iter().enumerate() {
+            statement.sql(if index == 0 { "" } else { ", " });
+            push_row(&mut statement, doctype, name, stamp, values);
+        }
+        statement.execute(conn)?;
+    }
+    Ok(())
 }
 
-/// Inserts a document unless there is one of that name, which may be being stored right now; false if there is.
+/// What to do about a name that another document has, which may be being stored right now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfTaken {
+    Fail,
+    /// Nothing is stored.
+    Skip,
+}
+
+/// Inserts a document and returns all its columns as they are stored, as the text of a JSON object. `None` where its name
+/// is taken and that is to be skipped.
 ///
 /// # Errors
-/// [`StoreError`] from the database.
-pub fn insert_if_missing(conn: &mut Conn, doctype: &DocType, name: &str, stamp: Stamp<'_>, values: &Values) -> Result<bool, StoreError> {
-    Ok(insert(conn, doctype, stamp, &[(name, values)], " ON CONFLICT (\"name\") DO NOTHING")? > 0)
+/// As [`insert_document`].
+pub fn insert_new(
+    conn: &mut Conn,
+    doctype: &DocType,
+    (name, taken): (&str, IfTaken),
+    stamp: Stamp<'_>,
+    values: &Values,
+    zone: Tz,
+) -> Result<Option<String>, StoreError> {
+    own_table(doctype)?;
+    let composed = composed(conn, doctype, zone);
+    let mut statement = Statement::default();
+    statement.sql(&composed.insert);
+    push_row(&mut statement, doctype, name, stamp, values);
+    if taken == IfTaken::Skip {
+        statement.sql(" ON CONFLICT (\"name\") DO NOTHING");
+    }
+    statement.sql(&composed.returning);
+    Ok(statement.load(conn)?.into_iter().next())
 }
 
-fn insert(conn: &mut Conn, doctype: &DocType, stamp: Stamp<'_>, rows: &[(&str, &Values)], conflict: &str) -> Result<usize, StoreError> {
-    let mut inserted = 0;
-    let columns: Vec<(&Field, Kind)> = doctype.columns().collect();
-    for rows in rows.chunks(BINDS_AT_ONCE / columns.len().max(1)) {
-        let mut statement = Statement::default();
-        statement.sql("INSERT INTO ").sql(&own_table(doctype)?).sql(" (");
-        for (index, (field, _)) in columns.iter().enumerate() {
-            statement.sql(if index == 0 { "" } else { ", " }).sql(&format!("\"{}\"", field.fieldname));
-        }
-        statement.sql(") VALUES ");
-        for (index, (name, values)) in rows.iter().enumerate() {
-            statement.sql(if index == 0 { "(" } else { ", (" });
-            for (index, (field, kind)) in columns.iter().enumerate() {
-                statement.sql(if index == 0 { "" } else { ", " });
-                push_column(&mut statement, doctype, field, *kind, name, stamp, values);
-            }
-            statement.sql(")");
-        }
-        statement.sql(conflict);
-        inserted += statement.execute(conn)?;
+fn push_row(statement: &mut Statement, doctype: &DocType, name: &str, stamp: Stamp<'_>, values: &Values) {
+    for (index, (field, kind)) in doctype.columns().enumerate() {
+        statement.sql(if index == 0 { "(" } else { ", " });
+        push_column(statement, doctype, field, kind, name, stamp, values);
     }
-    Ok(inserted)
+    statement.sql(")");
 }
 
 fn push_column(statement: &mut Statement, doctype: &DocType, field: &Field, kind: Kind, name: &str, stamp: Stamp<'_>, values: &Values) {
