@@ -5,6 +5,7 @@
 
 use chrono::{DateTime, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, SubsecRound, TimeDelta, TimeZone as _};
 use chrono_tz::Tz;
+use indexmap::IndexMap;
 
 use super::fieldtype::Kind;
 
@@ -70,16 +71,17 @@ impl FieldValue {
 /// The values of a document by field name, in the order of its definition.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Values {
-    fields: Vec<(String, FieldValue)>,
+    /// Found by name: a doctype has up to some hundred fields, and each is asked for several times.
+    fields: IndexMap<String, FieldValue>,
     rows: Vec<(String, Vec<Values>)>,
 }
 
 impl Values {
     /// Sets a field, replacing an earlier value.
     pub fn set(&mut self, fieldname: &str, value: FieldValue) {
-        match self.fields.iter_mut().find(|(name, _)| name == fieldname) {
-            Some((_, old)) => *old = value,
-            None => self.fields.push((fieldname.to_owned(), value)),
+        match self.fields.get_mut(fieldname) {
+            Some(old) => *old = value,
+            None => drop(self.fields.insert(fieldname.to_owned(), value)),
         }
     }
 
@@ -93,7 +95,7 @@ impl Values {
 
     /// A field's value, if the field is part of this change.
     pub fn get(&self, fieldname: &str) -> Option<&FieldValue> {
-        self.fields.iter().find(|(name, _)| name == fieldname).map(|(_, value)| value)
+        self.fields.get(fieldname)
     }
 
     /// Whether the field is part of this change, be it empty.
@@ -121,8 +123,7 @@ impl Values {
 
     /// Takes a field out of this change.
     pub fn remove(&mut self, fieldname: &str) -> Option<FieldValue> {
-        let place = self.fields.iter().position(|(name, _)| name == fieldname)?;
-        Some(self.fields.remove(place).1)
+        self.fields.shift_remove(fieldname)
     }
 
     /// The rows of a table field, to change them.
@@ -147,7 +148,7 @@ impl Values {
 
     /// The bytes of all texts, those of rows included.
     pub fn size(&self) -> usize {
-        let own = self.fields.iter().filter_map(|(_, value)| value.as_text()).map(str::len).sum::<usize>();
+        let own = self.fields.values().filter_map(FieldValue::as_text).map(str::len).sum::<usize>();
         own + self.rows.iter().flat_map(|(_, rows)| rows).map(Self::size).sum::<usize>()
     }
 

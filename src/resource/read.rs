@@ -149,7 +149,7 @@ pub(super) fn hide(cx: &Cx, caller: &Caller, doctype: &DocType, document: &mut M
             document.shift_remove(&field.fieldname);
             continue;
         }
-        let Some(child) = registry.get(&field.options).filter(|_| field.is_table()) else { continue };
+        let Some(child) = field.is_table().then(|| registry.get(&field.options)).flatten() else { continue };
         let hidden: Vec<&str> = child
             .fields
             .iter()

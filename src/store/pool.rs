@@ -246,7 +246,7 @@ pub(super) fn open_sqlite(path: &Path, mode: Mode) -> Result<Pooled, StoreError>
     super::dialect::register_functions(&mut sqlite)?;
     match mode {
         // Small page caches: the system's own holds the file once for all connections.
-        Mode::Read => sqlite.batch_execute("PRAGMA query_only = ON; PRAGMA cache_size = -1000;")?,
+        Mode::Read => sqlite.batch_execute("PRAGMA query_only = ON; PRAGMA cache_size = -8000;")?,
         Mode::Write => {
             sqlite.batch_execute("PRAGMA cache_size = -4000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 2000; PRAGMA journal_size_limit = 67108864;")?;
             // Read back: an answered token or a spent code must survive power loss.

@@ -75,14 +75,13 @@ pub fn put_terms(conn: &mut Conn, doctype: &str, name: &str, terms: &str, age: A
         return Ok(());
     }
     statement.sql("INSERT INTO search_documents (doctype, name) VALUES (").text(doctype).sql(", ").text(name);
-    statement.sql(") ON CONFLICT DO NOTHING RETURNING CAST(id AS TEXT)");
-    let Some(id) = statement.load(conn)?.pop() else {
+    statement.sql(") ON CONFLICT DO NOTHING");
+    if statement.execute(conn)? == 0 {
         // One of that name was deleted past `delete_document`.
         return put_terms(conn, doctype, name, terms, Age::Newest);
-    };
-    let id = id.parse().map_err(StoreError::corrupt)?;
+    }
     let mut statement = Statement::default();
-    statement.sql("INSERT INTO search_terms (rowid, terms) VALUES (").int(id).sql(", ").text(terms).sql(")");
+    statement.sql("INSERT INTO search_terms (rowid, terms) VALUES (last_insert_rowid(), ").text(terms).sql(")");
     statement.execute(conn)?;
     Ok(())
 }

@@ -70,13 +70,32 @@ impl<'a> Names<'a> {
 /// [`StoreError::Unavailable`] where a million names in a row are taken; else from the database.
 pub fn take_number(conn: &mut Conn, series: Series<'_>, names: Names<'_>) -> Result<i64, StoreError> {
     let (doctype, prefix) = series.key();
-    let mut statement = Statement::default();
-    statement.sql("INSERT INTO document_series (doctype, prefix, current) VALUES (").text(doctype).sql(", ").text(prefix);
-    statement.sql(", 1) ON CONFLICT (doctype, prefix) DO UPDATE SET current = document_series.current + 1");
-    statement.sql(" RETURNING CAST(current AS TEXT) || CASE WHEN ");
-    names.push_taken(&mut statement, conn, "document_series.current");
-    statement.sql(" THEN ' taken' ELSE '' END");
-    let answer = statement.load(conn)?.into_iter().next().unwrap_or_default();
+    let answer = if dialect::should_return(conn) {
+        let mut statement = Statement::default();
+        statement.sql("INSERT INTO document_series (doctype, prefix, current) VALUES (").text(doctype).sql(", ").text(prefix);
+        statement.sql(", 1) ON CONFLICT (doctype, prefix) DO UPDATE SET current = document_series.current + 1 RETURNING ");
+        push_answer(&mut statement, conn, names);
+        statement.load(conn)?
+    } else {
+        let mut statement = Statement::default();
+        statement.sql("UPDATE document_series SET current = current + 1 WHERE doctype = ").text(doctype).sql(" AND prefix = ").text(prefix);
+        if statement.execute(conn)? == 0 {
+            let mut statement = Statement::default();
+            statement
+                .sql("INSERT INTO document_series (doctype, prefix, current) VALUES (")
+                .text(doctype)
+                .sql(", ")
+                .text(prefix)
+                .sql(", 1)");
+            statement.execute(conn)?;
+        }
+        let mut statement = Statement::default();
+        statement.sql("SELECT ");
+        push_answer(&mut statement, conn, names);
+        statement.sql(" FROM document_series WHERE doctype = ").text(doctype).sql(" AND prefix = ").text(prefix);
+        statement.load(conn)?
+    };
+    let answer = answer.into_iter().next().unwrap_or_default();
     let number = answer.trim_end_matches(" taken").parse().map_err(|_| StoreError::corrupt("document_series.current"))?;
     if !answer.ends_with(" taken") {
         return Ok(number);
@@ -87,6 +106,13 @@ pub fn take_number(conn: &mut Conn, series: Series<'_>, names: Names<'_>) -> Res
     statement.sql(" WHERE doctype = ").text(doctype).sql(" AND prefix = ").text(prefix);
     statement.execute(conn)?;
     Ok(free)
+}
+
+/// The number, and whether a document has its name.
+fn push_answer(statement: &mut Statement, conn: &Conn, names: Names<'_>) {
+    statement.sql("CAST(document_series.current AS TEXT) || CASE WHEN ");
+    names.push_taken(statement, conn, "document_series.current");
+    statement.sql(" THEN ' taken' ELSE '' END");
 }
 
 /// The first number from this one on whose name no document has.

@@ -221,6 +221,15 @@ pub(super) fn backend(conn: &Conn) -> Backend {
     }
 }
 
+/// Whether a statement should tell what it wrote (`RETURNING`) where another one could ask. Postgres is spared a round
+/// trip; in SQLite it makes a savepoint, at which FTS5 writes out what it has of the transaction.
+pub(super) fn should_return(conn: &Conn) -> bool {
+    match conn {
+        Conn::Sqlite(_) => false,
+        Conn::Postgres(_) => true,
+    }
+}
+
 /// Of two spellings of an expression, the one for this database.
 pub(super) fn pick<'a>(conn: &Conn, sqlite: &'a str, postgres: &'a str) -> &'a str {
     match conn {

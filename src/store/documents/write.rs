@@ -3,8 +3,9 @@
 use chrono_tz::Tz;
 
 use super::composed::composed;
-use super::{Conn, Statement, StoreError, ddl, push_name, table};
-use crate::doctype::{DocType, Field, FieldValue, Kind, Rows, Values};
+use super::select::find_whole;
+use super::{Conn, Hold, Statement, StoreError, ddl, dialect, push_name, table};
+use crate::doctype::{DocType, Field, FieldValue, Filter, Kind, Rows, Values};
 use crate::domain::Instant;
 
 /// Most values bound in one statement; SQLite takes 32,766.
@@ -83,8 +84,11 @@ pub fn insert_new(
     if taken == IfTaken::Skip {
         statement.sql(" ON CONFLICT (\"name\") DO NOTHING");
     }
-    statement.sql(&composed.returning);
-    Ok(statement.load(conn)?.into_iter().next())
+    if dialect::should_return(conn) {
+        statement.sql(&composed.returning);
+        return Ok(statement.load(conn)?.into_iter().next());
+    }
+    if statement.execute(conn)? == 0 { Ok(None) } else { find_whole(conn, doctype, name, &Filter::always(), zone, Hold::Nothing) }
 }
 
 fn push_row(statement: &mut Statement, doctype: &DocType, name: &str, stamp: Stamp<'_>, values: &Values) {
