@@ -60,8 +60,9 @@ pub fn searched_text(field: &Field, value: Option<&Value>) -> String {
         Some(Value::Number(number)) => Cow::Owned(number.to_string()),
         Some(Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) | None => return String::new(),
     };
-    let end = text.char_indices().nth(MAX_TEXT).map_or(text.len(), |(end, _)| end);
-    let text = &text[..end];
+    // Seldom are there more bytes than letters count.
+    let end = if text.len() > MAX_TEXT { text.char_indices().nth(MAX_TEXT).map(|(end, _)| end) } else { None };
+    let text = &text[..end.unwrap_or(text.len())];
     if is_markup(field) { without_tags(text) } else { text.to_owned() }
 }
 
@@ -195,8 +196,8 @@ fn without_tags(text: &str) -> String {
         rest = &after[end + 1..];
     }
     plain.push_str(rest);
-    for (entity, letter) in [("&nbsp;", " "), ("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")] {
-        if plain.contains(entity) {
+    if plain.contains('&') {
+        for (entity, letter) in [("&nbsp;", " "), ("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")] {
             plain = plain.replace(entity, letter);
         }
     }

@@ -17,7 +17,7 @@ pub(super) struct Composed {
     pub select_end: String,
     /// `INSERT INTO table (…) VALUES`; empty where the doctype has no table of its own.
     pub insert: String,
-    /// ` RETURNING …`: what `select` would read of the row.
+    /// ` RETURNING …`: what `select` would read of the row. Empty where that is to be asked.
     pub returning: String,
 }
 
@@ -51,10 +51,10 @@ fn compose(conn: &Conn, doctype: &DocType, zone: Tz) -> Composed {
     }
     let names: Vec<String> = doctype.columns().map(|(field, _)| format!("\"{}\"", field.fieldname)).collect();
     let table = table(doctype);
+    let returned = || format!(" RETURNING {}", dialect::row_as_json(conn, &columns(conn, doctype, &table, zone)));
     Composed {
         insert: format!("INSERT INTO {table} ({}) VALUES ", names.join(", ")),
-        // SQLite knows the row by no other name here.
-        returning: format!(" RETURNING {}", dialect::row_as_json(conn, &columns(conn, doctype, &table, zone))),
+        returning: if dialect::should_return(conn) { returned() } else { String::new() },
         select,
         select_end,
     }

@@ -11,6 +11,8 @@ use crate::doctype::{DocType, Filter};
 
 /// Most names asked about in one statement.
 const NAMES_AT_ONCE: usize = 500;
+/// Most doctypes asked about in one; SQLite takes 500 parts of a union.
+const PARTS_AT_ONCE: usize = 50;
 
 /// Which of these documents are there, each as the text of a JSON list: the place of its doctype among those asked about, its
 /// name, its docstatus. All are asked about at once. Nobody deletes or renames them until the transaction ends.
@@ -20,24 +22,25 @@ const NAMES_AT_ONCE: usize = 500;
 pub fn list_existing(conn: &mut Conn, asked: &[(&DocType, Vec<&str>)]) -> Result<Vec<String>, StoreError> {
     let mut found = Vec::new();
     let mut statement = Statement::default();
-    let mut room = NAMES_AT_ONCE;
+    let (mut room, mut parts) = (NAMES_AT_ONCE, 0);
     for (place, (doctype, names)) in asked.iter().enumerate() {
         for names in names.chunks(NAMES_AT_ONCE) {
-            if names.len() > room {
+            if names.len() > room || parts == PARTS_AT_ONCE {
                 found.extend(std::mem::take(&mut statement).load(conn)?);
-                room = NAMES_AT_ONCE;
+                (room, parts) = (NAMES_AT_ONCE, 0);
             }
             // A part of its own, because Postgres holds no rows of a union.
-            statement.sql(if room == NAMES_AT_ONCE { "SELECT * FROM (" } else { " UNION ALL SELECT * FROM (" });
+            statement.sql(if parts == 0 { "SELECT * FROM (" } else { " UNION ALL SELECT * FROM (" });
             let shown = [place.to_string(), expression(conn, doctype, "name"), expression(conn, doctype, "docstatus")];
             statement.sql(&format!("SELECT {} AS shown FROM {} AS d", dialect::row_as_list(conn, &shown), table(doctype)));
             push_names(&mut statement, conn, doctype, names);
             push_held(&mut statement, conn, doctype);
             statement.sql(&format!(") AS t{place}"));
             room -= names.len();
+            parts += 1;
         }
     }
-    if room < NAMES_AT_ONCE {
+    if parts > 0 {
         found.extend(statement.load(conn)?);
     }
     Ok(found)

@@ -8,6 +8,7 @@ use crate::support::{Caller, TestApp};
 
 both_databases!(
     a_rule_gives_documents_to_its_users_in_turn,
+    a_rule_holds_as_it_is_now,
     the_least_loaded_user_is_given_the_next_document,
     a_rule_may_take_the_user_from_a_field,
     a_document_is_assigned_when_it_comes_to_meet_the_condition,
@@ -80,6 +81,39 @@ async fn a_rule_gives_documents_to_its_users_in_turn(app: TestApp) {
         let name = urgent(&administrator).await;
         assert_eq!(assigned(&administrator, &name).await, json!(["one@example.com"]));
     }
+}
+
+async fn a_rule_holds_as_it_is_now(app: TestApp) {
+    let administrator = app.administrator().await;
+    agents(&app).await;
+    // Before there is any rule, so that none is remembered.
+    let before = urgent(&administrator).await;
+    assert_eq!(assigned(&administrator, &before).await, json!(null));
+    // In the very request that makes it.
+    let rule_and_ticket = json!([
+        { "doctype": "Assignment Rule", "name": "Now", "document_type": "HD Ticket", "assign_condition": "priority == \"Urgent\"", "users": [{ "user": "one@example.com" }] },
+        { "doctype": "HD Ticket", "subject": "burning", "priority": "Urgent" },
+    ]);
+    let made = administrator
+        .post("/api/method/frappe.client.insert_many")
+        .json(&json!({ "docs": rule_and_ticket }))
+        .send()
+        .await
+        .expect_status(200)
+        .message();
+    assert_eq!(assigned(&administrator, made[1].as_str().expect("a name")).await, json!(["one@example.com"]));
+    let renamed = json!({ "doctype": "Assignment Rule", "old_name": "Now", "new_name": "Later" });
+    administrator.post("/api/method/frappe.client.rename_doc").json(&renamed).send().await.expect_status(200);
+    administrator.put(&path(RULE, "Later")).json(&json!({ "users": [{ "user": "two@example.com" }] })).send().await.expect_status(200);
+    let after = urgent(&administrator).await;
+    assert_eq!(assigned(&administrator, &after).await, json!(["two@example.com"]));
+    let rule = administrator.get(&path(RULE, "Later")).send().await.expect_status(200).data();
+    assert_eq!(rule["last_user"], json!("two@example.com"));
+    // A new rule that refuses to be made changes nothing.
+    let refused = json!({ "name": "Broken", "document_type": "HD Ticket", "assign_condition": "priority ==", "priority": 9, "users": [{ "user": "one@example.com" }] });
+    administrator.post(RULE).json(&refused).send().await.expect_status(417);
+    let after = urgent(&administrator).await;
+    assert_eq!(assigned(&administrator, &after).await, json!(["two@example.com"]));
 }
 
 async fn the_least_loaded_user_is_given_the_next_document(app: TestApp) {

@@ -205,6 +205,8 @@ async fn a_customer_learns_of_nobody_else_by_raising_a_ticket(app: TestApp) {
         "email_ids": [{ "email_id": "amina@example.com", "is_primary": 1 }],
         "links": [{ "link_doctype": "HD Customer", "link_name": "Acme" }],
     });
+    // Before anybody knows her, so that nothing about her is remembered.
+    assert_eq!(create(&amina, TICKET, json!({ "subject": "x" })).await["contact"], json!(null));
     let contact = create(&agent, CONTACT, contact).await["name"].clone();
     let raise = async |caller: &Caller, fields: Value| {
         let mut body = json!({ "subject": "x" });
