@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::permissions;
+use super::permissions::{self, Action};
+use crate::auth::Caller;
 use crate::cx::Cx;
 use crate::doctype::filter::shorten;
 use crate::doctype::naming::{Filled, Pattern};
@@ -11,12 +12,16 @@ use crate::doctype::{DocType, FieldValue, Filter, Naming, Rows, Values, value};
 use crate::domain::Instant;
 use crate::error::AppError;
 use crate::secrets::mint;
+use crate::store::StoreError;
+use crate::store::documents::{self, Selection};
 use crate::store::series::{self, Names, Series};
 
 /// Letters of a random name, as in Frappe.
 const HASH_LENGTH: usize = 10;
 /// Longest name, as in Frappe.
 const MAX_NAME: usize = 140;
+/// The field that says which document one amends.
+pub(super) const AMENDED_FROM: &str = "amended_from";
 
 /// What a `name` in the body of a new document means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,22 +101,39 @@ fn take_bare_number(cx: &mut Cx, doctype: &DocType) -> Result<String, AppError> 
     Ok(series::take_number(cx.conn, Series::DocType(&doctype.name), Names::numbers(doctype))?.to_string())
 }
 
-/// The name of a document that amends another one: `base` and the number after `number`. Where somebody gave that name
-/// to a document which amends nothing of it, the first free number after it.
+/// Refuses to amend what is amended already, whatever the amendment is called and whatever became of it. What is amended
+/// is held meanwhile, so nobody else amends it.
+///
+/// Frappe: only the name `X-1` being taken keeps a document from a second amendment, here: that there is one, because
+/// names may be chosen and changed.
+///
+/// # Errors
+/// [`AppError::Duplicate`] with the amendment's name, or what would be its name to who may not read it.
+pub(super) fn require_not_amended(cx: &mut Cx, caller: &Caller, doctype: &DocType, amended: &str) -> Result<(), AppError> {
+    let amendments = Filter::equals(AMENDED_FROM, amended);
+    let zone = cx.env.config.site.time_zone;
+    if documents::count_documents(cx.conn, doctype, &amendments, zone)? == 0 {
+        return Ok(());
+    }
+    let seen = amendments.and(permissions::rights(cx, caller, doctype, Action::Read)?);
+    let fields = [("name", "name")];
+    let selection = Selection { doctype, fields: &fields, filter: &seen, order: &[], start: 0, limit: Some(1), zone };
+    let row = documents::list_documents(cx.conn, &selection)?.into_iter().next();
+    let named = row.map(|row| serde_json::from_str(&row)).transpose().map_err(StoreError::corrupt)?;
+    let name = named.as_ref().and_then(read_name).unwrap_or_else(|| format!("{amended}-1"));
+    Err(AppError::Duplicate { doctype: doctype.name.clone(), name })
+}
+
+/// The name of a document that amends another one: `base` and the first number after `number` that no other document
+/// has.
 ///
 /// # Errors
 /// [`AppError::InvalidName`], [`AppError::TooLong`].
-pub(super) fn name_amendment(cx: &mut Cx, doctype: &DocType, amended: &str, base: &str, number: i64) -> Result<String, AppError> {
+pub(super) fn name_amendment(cx: &mut Cx, doctype: &DocType, base: &str, number: i64) -> Result<String, AppError> {
     let before = format!("{base}-");
-    let mut name = format!("{before}{}", number.saturating_add(1));
+    let names = Names { doctype, before: &before, digits: 1, after: "" };
+    let name = format!("{before}{}", series::find_free_number(cx.conn, names, number.saturating_add(1))?);
     check(doctype, &name)?;
-    let is_amendment = Filter::equals("amended_from", amended);
-    // Frappe: a document is amended once, the second amendment has a name that is taken.
-    if !permissions::holds(cx, doctype, &name, &is_amendment)? {
-        let names = Names { doctype, before: &before, digits: 1, after: "" };
-        name = format!("{before}{}", series::find_free_number(cx.conn, names, number.saturating_add(1))?);
-        check(doctype, &name)?;
-    }
     Ok(name)
 }
 

@@ -14,11 +14,11 @@ use crate::doctype::{DocType, Field, FieldType, FieldValue, Values};
 use crate::error::{AppError, Denied, Docstatus};
 use crate::resource::permissions::{self, Action};
 use crate::resource::values::same;
-use crate::resource::{naming, read};
+use crate::resource::{
+    naming::{self, AMENDED_FROM},
+    read,
+};
 use crate::store::documents::Hold;
-
-/// The field that says which document one amends.
-const AMENDED_FROM: &str = "amended_from";
 
 /// What a write does to a document's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,14 +191,15 @@ fn refuse(field: &Field, from: String, to: String) -> AppError {
 /// for any other document.
 ///
 /// # Errors
-/// [`AppError::NotPermitted`] without the right to amend, [`AppError::Validation`] when the other one is not cancelled.
+/// [`AppError::NotPermitted`] without the right to amend, [`AppError::Validation`] when the other one is not cancelled,
+/// [`AppError::Duplicate`] when it is amended already.
 pub(super) fn amended_name(cx: &mut Cx, caller: &Caller, doctype: &DocType, values: &Values) -> Result<Option<String>, AppError> {
     let is_link = |field: &Field| field.fieldtype == FieldType::Link && field.options == doctype.name;
     let Some(field) = doctype.field(AMENDED_FROM).filter(|field| doctype.is_submittable && is_link(field)) else { return Ok(None) };
     let Some(amended) = values.text(AMENDED_FROM) else { return Ok(None) };
     permissions::enter(cx, caller, &doctype.name, Some(amended), Action::Amend)?;
     let missing = || AppError::LinkNotFound { label: field.label.clone(), value: shorten(amended) };
-    let source = match read::find(cx, doctype, amended, Hold::Nothing) {
+    let source = match read::find(cx, doctype, amended, Hold::Changed) {
         Err(AppError::NotFound { .. }) => return Err(missing()),
         found => found?,
     };
@@ -206,6 +207,7 @@ pub(super) fn amended_name(cx: &mut Cx, caller: &Caller, doctype: &DocType, valu
     if of(&source) != Docstatus::Cancelled {
         return Err(AppError::Validation(format!("{} {amended} cannot be amended because it is not cancelled", doctype.name)));
     }
+    naming::require_not_amended(cx, caller, doctype, amended)?;
     if doctype.has_numbers_for_names() {
         return Ok(None);
     }
@@ -213,5 +215,5 @@ pub(super) fn amended_name(cx: &mut Cx, caller: &Caller, doctype: &DocType, valu
     let earlier =
         if is_amendment { amended.rsplit_once('-').and_then(|(base, number)| Some((base, number.parse::<i64>().ok()?))) } else { None };
     let (base, number) = earlier.unwrap_or((amended, 0));
-    naming::name_amendment(cx, doctype, amended, base, number).map(Some)
+    naming::name_amendment(cx, doctype, base, number).map(Some)
 }

@@ -15,6 +15,8 @@ both_databases!(
     names_that_are_chosen_while_others_are_counted_keep_nobody_from_counting,
     numbers_that_documents_have_are_stepped_over,
     an_amendment_steps_over_a_name_that_somebody_chose,
+    a_document_is_amended_once_whatever_its_amendment_is_called,
+    one_of_many_amendments_at_once_is_made,
     names_that_are_no_texts_or_no_part_of_a_path_are_refused,
 );
 
@@ -107,31 +109,84 @@ async fn numbers_that_documents_have_are_stepped_over(app: TestApp) {
     assert_eq!([make().await, make().await], [json!(4), json!(5)]);
 }
 
-async fn an_amendment_steps_over_a_name_that_somebody_chose(app: TestApp) {
-    const BILL: &str = "/api/resource/Bill";
-    let administrator = app.administrator().await;
+const BILL: &str = "/api/resource/Bill";
+
+/// Makes a submittable doctype and two documents of it that are cancelled.
+async fn cancelled_bills(administrator: &Caller, autoname: &str) -> [String; 2] {
     let mut row = json!({ "role": "System Manager" });
-    for right in ["read", "write", "create", "submit", "cancel", "amend"] {
+    for right in ["read", "write", "create", "delete", "submit", "cancel", "amend"] {
         row[right] = json!(1);
     }
     let fields = json!([
         { "fieldname": "title", "label": "Title", "fieldtype": "Data" },
         { "fieldname": "amended_from", "label": "Amended From", "fieldtype": "Link", "options": "Bill" },
     ]);
-    let bill =
-        json!({ "name": "Bill", "module": "Lodge", "autoname": "BILL-.###", "is_submittable": 1, "permissions": [row], "fields": fields });
+    let bill = json!({ "name": "Bill", "module": "Lodge", "autoname": autoname, "is_submittable": 1, "allow_rename": 1, "permissions": [row], "fields": fields });
     administrator.post(DOCTYPE).json(&bill).send().await.expect_status(200);
-    for name in ["BILL-001", "BILL-002"] {
-        administrator.post(BILL).json(&json!({ "docstatus": 1 })).send().await.expect_status(200);
-        administrator.put(&format!("{BILL}/{name}")).json(&json!({ "docstatus": 2 })).send().await.expect_status(200);
-    }
-    let amend = async |name: &str| administrator.post(BILL).json(&json!({ "amended_from": name })).send().await;
+    let made = async || {
+        let made = administrator.post(BILL).json(&json!({ "docstatus": 1 })).send().await.expect_status(200).data();
+        let name = made["name"].as_str().map_or_else(|| made["name"].to_string(), str::to_owned);
+        cancel(administrator, &name).await;
+        name
+    };
+    [made().await, made().await]
+}
+
+async fn cancel(caller: &Caller, name: &str) {
+    caller.put(&format!("{BILL}/{name}")).json(&json!({ "docstatus": 2 })).send().await.expect_status(200);
+}
+
+async fn amend(caller: &Caller, name: &str) -> Reply {
+    caller.post(BILL).json(&json!({ "amended_from": name, "docstatus": 1 })).send().await
+}
+
+async fn an_amendment_steps_over_a_name_that_somebody_chose(app: TestApp) {
+    let administrator = app.administrator().await;
+    let [first, second] = cancelled_bills(&administrator, "BILL-.###").await;
     for name in ["BILL-001-1", "BILL-001-2"] {
         choose(&administrator, "Bill", json!({}), name).await.expect_status(200);
     }
-    assert_eq!(amend("BILL-001").await.expect_status(200).data()["name"], "BILL-001-3");
-    assert_eq!(amend("BILL-002").await.expect_status(200).data()["name"], "BILL-002-1");
-    assert_eq!(amend("BILL-002").await.expect_status(409).error().as_deref(), Some("DuplicateEntryError"), "amended already");
+    assert_eq!(amend(&administrator, &first).await.expect_status(200).data()["name"], "BILL-001-3");
+    assert_eq!(amend(&administrator, &second).await.expect_status(200).data()["name"], "BILL-002-1");
+}
+
+async fn a_document_is_amended_once_whatever_its_amendment_is_called(app: TestApp) {
+    let administrator = app.administrator().await;
+    let [chosen, renamed] = cancelled_bills(&administrator, "BILL-.###").await;
+    let already = async |name: &str, amendment: &str| {
+        let text = format!("Bill {amendment} already exists");
+        assert_refused(&amend(&administrator, name).await, 409, "DuplicateEntryError", &text);
+    };
+    choose(&administrator, "Bill", json!({}), "BILL-001-1").await.expect_status(200);
+    assert_eq!(amend(&administrator, &chosen).await.expect_status(200).data()["name"], "BILL-001-2");
+    already(&chosen, "BILL-001-2").await;
+    amend(&administrator, &renamed).await.expect_status(200);
+    let to = json!({ "doctype": "Bill", "old_name": "BILL-002-1", "new_name": "Corrected" });
+    administrator.post(RENAME).json(&to).send().await.expect_status(200);
+    already(&renamed, "Corrected").await;
+    // What was cancelled is amended itself; its number goes on where it has one.
+    cancel(&administrator, "BILL-001-2").await;
+    already(&chosen, "BILL-001-2").await;
+    assert_eq!(amend(&administrator, "BILL-001-2").await.expect_status(200).data()["name"], "BILL-001-3");
+    // Once the amendment is gone there is none.
+    cancel(&administrator, "Corrected").await;
+    administrator.delete(&format!("{BILL}/Corrected")).send().await.expect_status(202);
+    assert_eq!(amend(&administrator, &renamed).await.expect_status(200).data()["name"], "BILL-002-1");
+}
+
+async fn one_of_many_amendments_at_once_is_made(app: TestApp) {
+    let administrator = app.administrator().await;
+    let [first, second] = cancelled_bills(&administrator, "autoincrement").await;
+    let mut amending = JoinSet::new();
+    for _ in 0..10 {
+        for name in [&first, &second] {
+            let (caller, name) = (administrator.clone(), name.clone());
+            amending.spawn(async move { amend(&caller, &name).await.status });
+        }
+    }
+    let mut statuses = amending.join_all().await;
+    statuses.sort_unstable();
+    assert_eq!(statuses, [vec![200; 2], vec![409; 18]].concat());
 }
 
 async fn names_that_are_no_texts_or_no_part_of_a_path_are_refused(app: TestApp) {
