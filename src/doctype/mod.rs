@@ -140,7 +140,23 @@ impl Registry {
             }
             _ => None,
         });
-        unresolved.collect()
+        unresolved.chain(self.unfetched(doctype)).collect()
+    }
+
+    /// What is taken over from nowhere. Where a link leads to no doctype, that is said of the link.
+    fn unfetched<'d>(&'d self, doctype: &'d DocType) -> impl Iterator<Item = String> + 'd {
+        let fetched = doctype.fields.iter().filter_map(|field| Some((&field.fieldname, field.fetch_from.as_ref()?)));
+        fetched.filter_map(|(fieldname, fetch)| {
+            let FetchFrom { link, source, .. } = fetch;
+            let why = match doctype.field(link).filter(|field| field.fieldtype == FieldType::Link) {
+                None => format!("and {link} is no Link field of it"),
+                Some(link) => match self.get(&link.options) {
+                    Some(target) if target.column(source).is_none() => format!("and {} has no field {source}", target.name),
+                    Some(_) | None => return None,
+                },
+            };
+            Some(format!("field {fieldname} is fetched from {link}.{source}, {why}: it keeps what is sent"))
+        })
     }
 }
 
