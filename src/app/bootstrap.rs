@@ -51,7 +51,8 @@ pub(super) fn run(db: &Db, env: &std::sync::Arc<Env>) -> Result<Option<SecretStr
         let secret = chosen.clone().unwrap_or_else(|| SecretString::from(mint::name(20)));
         let hash = password::hash(secret.expose_secret());
         let shared = std::sync::Arc::clone(env);
-        let made = db.write_blocking("first users", move |conn, effects| with_cx(conn, effects, &shared, |cx| make_users(cx, &hash)))?;
+        let made =
+            db.write_blocking("set up: first users", move |conn, effects| with_cx(conn, effects, &shared, |cx| make_users(cx, &hash)))?;
         // Two processes may start on a new database at once: only the one that made the user knows its password.
         first_password = (made && chosen.is_none()).then_some(secret);
     }
@@ -61,13 +62,16 @@ pub(super) fn run(db: &Db, env: &std::sync::Arc<Env>) -> Result<Option<SecretStr
     // One at a time, for the same reason; a start that is interrupted goes on where it was.
     for doctype in pending {
         let shared = std::sync::Arc::clone(env);
-        db.write_blocking("document table", move |conn, effects| with_cx(conn, effects, &shared, |cx| doctypes::ensure(cx, &doctype)))?;
+        db.write_blocking("set up: document table", move |conn, effects| {
+            with_cx(conn, effects, &shared, |cx| doctypes::ensure(cx, &doctype))
+        })?;
     }
     let shared = std::sync::Arc::clone(env);
-    db.write_blocking("configuration shown", move |conn, effects| with_cx(conn, effects, &shared, show_configuration))?;
+    db.write_blocking("set up: configuration shown", move |conn, effects| with_cx(conn, effects, &shared, show_configuration))?;
     loop {
         let shared = std::sync::Arc::clone(env);
-        let made_all = db.write_blocking("records of a new site", move |conn, effects| with_cx(conn, effects, &shared, make_records))?;
+        let made_all =
+            db.write_blocking("set up: records of a new site", move |conn, effects| with_cx(conn, effects, &shared, make_records))?;
         if made_all {
             return Ok(first_password);
         }

@@ -54,7 +54,7 @@ pub fn ensure(db: &Db, env: &Env) -> Result<(), AppError> {
             }
             let now = env.clock.now();
             let key = make(&env.seal, now, algorithm, state);
-            db.write_blocking("make signing key", move |conn, effects| {
+            db.write_blocking("set up: signing key", move |conn, effects| {
                 // Another process may have been faster; its key will do.
                 installation::lock_set_up(conn)?;
                 if has(&signing_keys::list_keys(conn)?) {

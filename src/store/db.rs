@@ -30,6 +30,9 @@ use crate::error::AppError;
 /// How long a read by key and a write wait for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// What names of jobs begin with that make what a new database needs.
+const SET_UP: &str = "set up: ";
+
 /// Sizes and time limits.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -307,7 +310,8 @@ impl Db {
         }
     }
 
-    /// [`Db::write`] for callers without an async runtime.
+    /// [`Db::write`] for callers without an async runtime. Jobs of the start, before anybody is served, have names that
+    /// begin with [`SET_UP`]: making tables takes its time, and nobody waits.
     ///
     /// # Errors
     /// As [`Db::write`].
@@ -500,6 +504,11 @@ fn note_loss<T>(pooled: &mut Pooled, result: &Result<T, AppError>) {
 pub(super) fn warn_if_slow(name: &'static str, started: Clock) {
     let elapsed = started.elapsed();
     if elapsed > Duration::from_millis(50) {
-        tracing::warn!(name, milliseconds = elapsed.as_millis(), "slow write job");
+        let milliseconds = elapsed.as_millis();
+        if name.starts_with(SET_UP) {
+            tracing::debug!(name, milliseconds, "slow write job");
+        } else {
+            tracing::warn!(name, milliseconds, "slow write job");
+        }
     }
 }

@@ -62,6 +62,14 @@ impl Visit for Fields<'_, '_> {
         self.member(field, |writer| write!(writer, "{value}"));
     }
 
+    fn record_u128(&mut self, field: &Field, value: u128) {
+        self.member(field, |writer| write!(writer, "{value}"));
+    }
+
+    fn record_i128(&mut self, field: &Field, value: i128) {
+        self.member(field, |writer| write!(writer, "{value}"));
+    }
+
     fn record_f64(&mut self, field: &Field, value: f64) {
         self.member(field, |writer| if value.is_finite() { write!(writer, "{value}") } else { writer.write_str("null") });
     }
@@ -134,7 +142,7 @@ mod tests {
         let subscriber = tracing_subscriber::fmt().event_format(JsonLine).with_writer(move || writer.clone()).finish();
         tracing::subscriber::with_default(subscriber, || {
             let hostile = "a\"b\\c\nd\u{7}é\",\"level\":\"x";
-            tracing::info!(text = hostile, debug = ?hostile, number = 1.5, cause = Some("why"), none = None::<&str>, "said {}", hostile);
+            tracing::info!(text = hostile, debug = ?hostile, number = 1.5, milliseconds = 70_u128, cause = Some("why"), none = None::<&str>, "said {}", hostile);
         });
         let bytes = sink.0.lock().expect("not poisoned").clone();
         let line = String::from_utf8(bytes).expect("UTF-8");
@@ -143,6 +151,7 @@ mod tests {
         assert_eq!(parsed["text"], "a\"b\\c\nd\u{7}é\",\"level\":\"x");
         assert_eq!(parsed["level"], "INFO");
         assert_eq!((&parsed["number"], &parsed["cause"]), (&serde_json::json!(1.5), &serde_json::json!("why")));
+        assert_eq!(parsed["milliseconds"], 70, "a number, however wide");
         assert!(parsed.get("none").is_none());
     }
 }
