@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
-use super::{Workshop, seal};
+use super::{StartError, Workshop, seal};
 use crate::config::Config;
 use crate::domain::Instant;
 use crate::domain::client::SigningAlgorithm;
@@ -15,6 +15,8 @@ use crate::oidc;
 use crate::store::signing_keys::{self, KeyState, StoredKey};
 use crate::store::{self, Backend, DatabaseUrl};
 
+/// What findings about the seal key are called.
+const SEAL_KEY: &str = "seal key";
 /// Clocks that differ by more than this make tokens expire early or late.
 const MAX_SKEW: Duration = Duration::from_secs(5);
 
@@ -62,7 +64,11 @@ pub fn examine(config: &Config) -> Vec<Finding> {
     };
     findings.extend(key_file_mode(config, &url));
     match Workshop::beside(config.clone()) {
-        Err(error) => findings.push(Finding::broken("database", error)),
+        Err(error @ StartError::Seal(_)) => findings.push(Finding::broken(SEAL_KEY, error)),
+        Err(error) => {
+            findings.push(Finding::broken("database", error));
+            findings.extend(missing_seal_key(config, &url));
+        }
         Ok(workshop) => findings.extend(inside(&workshop, &url)),
     }
     findings
@@ -87,6 +93,14 @@ fn configuration(config: &Config) -> Finding {
         );
     }
     Finding::good(subject, format!("public URL {}, listening on {}", url.as_str(), config.server.listen))
+}
+
+/// The key that a database will need as soon as it answers. Beside a SQLite file it is made when it is first needed.
+fn missing_seal_key(config: &Config, url: &DatabaseUrl) -> Option<Finding> {
+    match (url, seal::find(config, url)) {
+        (DatabaseUrl::Postgres(_), Ok(seal::Found::Missing(_))) => Some(Finding::broken(SEAL_KEY, seal::NEEDED_WITH_POSTGRES)),
+        (DatabaseUrl::Postgres(_) | DatabaseUrl::Sqlite(_), _) => None,
+    }
 }
 
 /// The key file opens everything that is sealed, so nobody else may read it.

@@ -12,6 +12,9 @@ use crate::store::{self, DatabaseUrl, Db};
 
 /// The name of the key file beside a SQLite database.
 pub const KEY_FILE: &str = "ostiary.key";
+/// Said where Postgres has no key.
+pub(super) const NEEDED_WITH_POSTGRES: &str =
+    "OSTIARY_SEAL_KEY must be set with Postgres: 32 bytes in base64 (make one with: openssl rand -base64 32)";
 /// What is kept in the database to recognise the key: a MAC of a constant.
 const CHECK: &str = "seal_check";
 
@@ -65,9 +68,7 @@ pub(super) fn settle(found: Found, db: &Db, url: &DatabaseUrl) -> Result<SealKey
             )));
         }
         (Found::Missing(None), None) => {
-            return Err(StartError::Seal(
-                "OSTIARY_SEAL_KEY must be set with Postgres: 32 bytes in base64 (make one with: openssl rand -base64 32)".into(),
-            ));
+            return Err(StartError::Seal(NEEDED_WITH_POSTGRES.into()));
         }
         (Found::Missing(Some(file)), None) => make_file(&file)?,
     };
@@ -77,7 +78,7 @@ pub(super) fn settle(found: Found, db: &Db, url: &DatabaseUrl) -> Result<SealKey
         Some(_) => return Err(StartError::Seal("the seal key is not the one this database was made with".into())),
         None => {
             let value = check.clone();
-            db.write_blocking("remember seal key", move |conn, _| {
+            db.write_blocking("set up: seal key", move |conn, _| {
                 store::installation::insert_value(conn, CHECK, &value)?;
                 Ok(())
             })?;
