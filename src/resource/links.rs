@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::permissions::{self, Action};
+use super::searched;
 use super::values::same;
 use crate::auth::Caller;
 use crate::cx::Cx;
@@ -286,6 +287,7 @@ pub(super) fn forget(cx: &mut Cx, doctype: &DocType, name: &str) -> Result<(), A
     let registry = cx.env.doctypes();
     for (by, type_field, name_field) in DELETED_WITH {
         if let Some(by) = about(&registry, by, type_field, name_field) {
+            searched::forget_about(cx, by, (type_field, &doctype.name), (name_field, name))?;
             documents::delete_where(cx.conn, by, &[(name_field, name), (type_field, &doctype.name)])?;
         }
     }

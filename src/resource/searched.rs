@@ -7,9 +7,10 @@ use serde_json::{Map, Value};
 
 use crate::cx::Cx;
 use crate::doctype::words::{searched_fields, signature, terms_of};
-use crate::doctype::{DocType, Registry};
+use crate::doctype::{DocType, Filter, Registry};
 use crate::error::AppError;
-use crate::store::documents;
+use crate::store::StoreError;
+use crate::store::documents::{self, Selection};
 use crate::store::search::{self, Age, Progress};
 
 /// Documents that one batch looks at; a writer waits for no more than that.
@@ -42,6 +43,25 @@ pub(super) fn keep(
 /// [`AppError`] from the database.
 pub(super) fn forget(cx: &mut Cx, doctype: &DocType, name: &str) -> Result<(), AppError> {
     if searched_fields(doctype).is_empty() { Ok(()) } else { Ok(search::delete_document(cx.conn, &doctype.name, name)?) }
+}
+
+/// Lets the documents be found no more that have these texts in two fields, before they are deleted.
+///
+/// # Errors
+/// [`AppError`] from the database.
+pub(super) fn forget_about(cx: &mut Cx, doctype: &DocType, first: (&str, &str), second: (&str, &str)) -> Result<(), AppError> {
+    if searched_fields(doctype).is_empty() {
+        return Ok(());
+    }
+    let filter = Filter::And([first, second].map(|(fieldname, text)| Filter::equals(fieldname, text)).into());
+    let zone = cx.env.config.site.time_zone;
+    let selection = Selection { doctype, fields: &[("name", "name")], filter: &filter, order: &[], start: 0, limit: None, zone };
+    for row in documents::list_documents(cx.conn, &selection)? {
+        let document: Map<String, Value> = serde_json::from_str(&row).map_err(StoreError::corrupt)?;
+        let name = document.get("name").map(name_text).unwrap_or_default();
+        search::delete_document(cx.conn, &doctype.name, &name)?;
+    }
+    Ok(())
 }
 
 /// Has the documents of a doctype looked at anew if this field of some of them was changed past [`keep`].
@@ -115,7 +135,7 @@ fn look_at(cx: &mut Cx, doctype: &str, limit: i64) -> Result<i64, AppError> {
     let rows = documents::list_next(cx.conn, doctype, &shown, last_name.as_deref(), limit, zone)?;
     let mut names = Vec::with_capacity(rows.len());
     for row in &rows {
-        let document: Map<String, Value> = serde_json::from_str(row).map_err(crate::store::StoreError::corrupt)?;
+        let document: Map<String, Value> = serde_json::from_str(row).map_err(StoreError::corrupt)?;
         let name = document.get("name").map(name_text).unwrap_or_default();
         search::put_terms(cx.conn, &doctype.name, &name, &terms_of(doctype, &document), Age::AsBefore)?;
         names.push(name);
