@@ -188,9 +188,9 @@ impl Part<'_> {
         let names = json!({ "anyOf": [{ "type": "array", "items": schema(&format!("{word}.field")) }, { "const": "*" }] });
         let number = json!({ "type": "integer", "minimum": 0, "maximum": i64::MAX });
         let order = json!({ "type": "string", "pattern": fields::order(self.outline) });
-        let (start, limit, none) = match shape {
-            Shape::One | Shape::OAuth => ("limit_start", "limit_page_length", "all"),
-            Shape::Two => ("start", "limit", "none"),
+        let (start, limit, zero) = match shape {
+            Shape::One | Shape::OAuth => ("limit_start", "limit_page_length", "0 for all of them"),
+            Shape::Two => ("start", "limit", "0 for no row"),
         };
         let conditions = schema(&format!("{word}.filters"));
         let mut parameters = vec![
@@ -198,8 +198,8 @@ impl Part<'_> {
             in_json("filters", "Conditions that all hold.", &conditions),
             in_json("or_filters", "Conditions of which one holds besides.", &conditions),
             plain("order_by", "A field, and `asc` or `desc`.", &order),
-            plain(start, "Rows to leave out; default 0.", &number),
-            plain(limit, &format!("Rows at most; default 20, 0 for {none}."), &number),
+            plain(start, "Rows to skip; 0 by default.", &number),
+            plain(limit, &format!("Most rows to answer with; 20 by default, {zero}."), &number),
         ];
         if shape == Shape::Two {
             let text = json!({ "type": "string" });

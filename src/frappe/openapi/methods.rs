@@ -5,18 +5,22 @@ use serde_json::{Map, Value, json};
 use super::described::{self, Answer, Described, Takes, What};
 use super::shapes::{self, Shape, json_of, schema, with_refusals, wrapped};
 use crate::auth::Caller;
+use crate::cx::Env;
+use crate::files;
 use crate::frappe::call::Verb;
 use crate::frappe::registry::{Door, Method};
 
 /// Whether the caller's roles and scope open a method.
-pub fn may_call(method: &Method, caller: &Caller) -> bool {
+pub fn may_call(env: &Env, method: &Method, caller: &Caller) -> bool {
     let known = method.guest || !caller.is_guest();
     let in_scope = match (method.door, &caller.scope) {
         // These look at no token of a user.
         (Door::OAuth(_), _) | (_, None) => true,
         (Door::Frappe | Door::OAuthUser(_), Some(scope)) => method.reached.check(method.path, scope).is_ok(),
     };
-    known && in_scope && method.is_open_to(caller)
+    // The row of what takes files is open to everybody, because Frappe refuses guests by another text there.
+    let may_send = !method.takes_file || files::require_uploader(env, caller).is_ok();
+    known && in_scope && may_send && method.is_open_to(caller)
 }
 
 /// All verbs of a method.
@@ -72,7 +76,7 @@ fn security(method: &Method) -> Value {
         // Of the words with a doctype in them there are too many to name.
         Door::OAuthUser(_) | Door::Frappe => {
             let words: Vec<&str> = method.reached.words().into_iter().filter(|word| !word.contains('<')).collect();
-            shapes::security(method.guest, &words)
+            shapes::security(method.guest && !method.takes_file, &words)
         }
     }
 }

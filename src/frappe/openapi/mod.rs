@@ -65,10 +65,10 @@ pub fn document(env: &Env, caller: &Caller, only: Option<&str>) -> Result<Value,
     }
     let mut paths = Map::new();
     paths.insert("/api/openapi.json".into(), own_path());
-    for method in METHODS.iter().filter(|method| methods::may_call(method, caller)) {
+    for method in METHODS.iter().filter(|method| methods::may_call(env, method, caller)) {
         paths.insert(format!("/api/method/{}", method.path), methods::path_item(method));
     }
-    for (method, described) in described::OWN_PATHS.iter().filter(|(method, _)| methods::may_call(method, caller)) {
+    for (method, described) in described::OWN_PATHS.iter().filter(|(method, _)| methods::may_call(env, method, caller)) {
         paths.insert(method.path.into(), methods::path_item_of(method, described));
     }
     let mut schemas = shapes::schemas();

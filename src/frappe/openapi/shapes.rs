@@ -238,11 +238,13 @@ pub fn security_schemes(issuer: &str) -> Value {
 
 fn scope_line(word: &str) -> String {
     match word {
-        ALL => "Everything the user may do, but for credentials.".to_owned(),
-        ADMIN_CREDENTIALS => "Making and changing credentials.".to_owned(),
-        "read" => "Reading all documents that the user may read.".to_owned(),
-        "write" => "Reading and changing all documents that the user may.".to_owned(),
-        word => format!("What the claim {word} of OpenID Connect tells."),
+        ALL => "Do everything that the user may do, except making and changing credentials.".to_owned(),
+        ADMIN_CREDENTIALS => "Make and change credentials: API keys, clients, users' passwords and roles, sessions.".to_owned(),
+        "read" => "Read every document that the user may read.".to_owned(),
+        "write" => "Read, create, change and delete every document of which the user may do so.".to_owned(),
+        "openid" => "Learn who the user is: an identifier that stays the same.".to_owned(),
+        "offline_access" => "Stay connected while the user is away.".to_owned(),
+        word => format!("See the user's {word} (claims of OpenID Connect)."),
     }
 }
 

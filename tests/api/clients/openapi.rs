@@ -73,7 +73,7 @@ async fn everybody_is_shown_what_they_may_call_and_no_more(app: TestApp) {
     assert!(operations(&all).contains("DELETE /api/resource/OAuth%20Client/{name}"));
 
     let nobody = described(&app.anonymous()).await;
-    assert_eq!(methods(&nobody), named(|method| method.guest));
+    assert_eq!(methods(&nobody), named(|method| method.guest && !method.takes_file), "a guest uploads nothing");
     assert!(!operations(&nobody).iter().any(|operation| operation.contains("ToDo")));
 
     let amina = described(&app.user("amina@example.com").await.api_key().await).await;
@@ -81,6 +81,9 @@ async fn everybody_is_shown_what_they_may_call_and_no_more(app: TestApp) {
     let hers = operations(&amina);
     assert!(hers.contains("GET /api/resource/ToDo") && hers.contains("PUT /api/resource/ToDo/{name}"), "{hers:?}");
     assert!(!hers.iter().any(|operation| operation.contains("OAuth%20Client")), "{hers:?}");
+    // Nobody is told that this goes without credentials.
+    let security = &amina["paths"]["/api/method/upload_file"]["post"]["security"];
+    assert!(security.as_array().is_some_and(|ways| !ways.is_empty() && !ways.contains(&json!({}))), "{security}");
 }
 
 async fn a_token_is_shown_what_its_scope_reaches(app: TestApp) {

@@ -38,7 +38,7 @@ pub(super) static DESCRIBED: &[Described] = &[
             may("txt", Json, "What is looked for."),
             FILTERS,
             may("searchfield", Json, "The field that is looked at besides."),
-            may("page_length", Number, "How many at most; default 10."),
+            may("page_length", Number, "Most documents to answer with; 10 by default."),
         ],
         Message(|| {
             let texts = json!({ "value": { "type": ["string", "integer"] }, "description": { "type": "string" } });
@@ -52,6 +52,6 @@ const VIEW: &[Takes] = &[
     may("fields", Fields, "Names of fields."),
     FILTERS,
     may("order_by", Text, "A field, and `asc` or `desc`."),
-    may("start", Number, "Rows to leave out; default 0."),
-    may("page_length", Number, "Rows at most; default 20."),
+    may("start", Number, "Rows to skip; 0 by default."),
+    may("page_length", Number, "Most rows to answer with; 20 by default."),
 ];

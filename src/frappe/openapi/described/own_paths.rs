@@ -33,8 +33,8 @@ pub static OWN_PATHS: &[(&Method, Described)] = &[
             &[
                 needs("txt", Text, "What is looked for."),
                 may("doctype", Text, "The doctype that is searched; all of them if it is left out."),
-                may("start", Number, "Results to leave out; default 0."),
-                may("limit", Number, "Results at most; default 20."),
+                may("start", Number, "Results to skip; 0 by default."),
+                may("limit", Number, "Most results to answer with; 20 by default, no more than 100."),
             ],
             Flat(|| {
                 let hit = json!({ "type": "object", "required": ["doctype", "name", "title", "rank", "content"] });
@@ -46,8 +46,8 @@ pub static OWN_PATHS: &[(&Method, Described)] = &[
 ];
 
 pub(super) const FILTERS: Takes = may("filters", What::Filters, "Values of the report's filters, and further conditions.");
-pub(super) const START: Takes = may("limit_start", Number, "Rows to leave out; default 0.");
-pub(super) const ROWS: Takes = may("limit", Number, "Rows at most; default, and most, 1,000.");
+pub(super) const START: Takes = may("limit_start", Number, "Rows to skip; 0 by default.");
+pub(super) const ROWS: Takes = may("limit", Number, "Most rows to answer with; 1,000 by default, and never more.");
 
 /// Rows and columns; the totals are a row that is a list.
 pub(super) fn report() -> Value {

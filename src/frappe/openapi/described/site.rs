@@ -29,8 +29,8 @@ pub(super) static DESCRIBED: &[Described] = &[
         &[
             needs("text", Json, "What is looked for."),
             may("doctype", Json, "The doctype that is searched; all of them if it is left out."),
-            may("start", Number, "Results to leave out; default 0."),
-            may("limit", Number, "Results at most; default 20."),
+            may("start", Number, "Results to skip; 0 by default."),
+            may("limit", Number, "Most results to answer with; 20 by default, no more than 100."),
         ],
         Message(|| json!({ "type": "array", "items": { "type": "object", "required": ["doctype", "name", "content"] } })),
     ),
