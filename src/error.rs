@@ -118,6 +118,9 @@ pub enum Denied {
     /// A method that this caller (a guest) may not call, or that is no API method.
     #[error("method {0}")]
     Method(String),
+    /// A path (its pattern) at which guests have nothing to ask.
+    #[error("{0} without a login")]
+    Login(&'static str),
     /// A method called with a verb it does not take.
     #[error("verb")]
     Verb,

@@ -8,7 +8,7 @@ use crate::app::{Workshop, key_file};
 use crate::config::Config;
 use crate::secrets::SealKey;
 use crate::store::durable::write_private;
-use crate::store::{DatabaseUrl, backup};
+use crate::store::{DatabaseUrl, StoreError, backup};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -33,7 +33,15 @@ pub(super) fn run(config: Config, arguments: &Arguments) -> Result<String, Strin
     if to.exists() {
         return Err(format!("{} exists already; a backup never overwrites", to.display()));
     }
-    backup::copy_sqlite(&from, to).map_err(|error| error.to_string())?;
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return Err(format!("there is no folder {}; make it first, or name a file elsewhere", folder.display()));
+    }
+    backup::copy_sqlite(&from, to).map_err(|error| match error {
+        // Says which file, and why it cannot be used.
+        StoreError::Unavailable(cause) => cause,
+        other => other.to_string(),
+    })?;
     let key = if arguments.without_key {
         "Its seal key is not with it: keep ostiary.key (or OSTIARY_SEAL_KEY) elsewhere, or the copy is worthless.".to_owned()
     } else if key_is_in_settings {

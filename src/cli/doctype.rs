@@ -102,9 +102,9 @@ fn import(workshop: &Workshop, found: Found, keep_going: bool) -> Result<String,
     if !refused.is_empty() && !keep_going {
         super::print(&refusals(&refused));
         return Err(format!(
-            "{} of {} definitions are refused, so nothing was changed; --keep-going imports the others",
+            "{} of {} cannot be used, so nothing was changed. Mend what is named above and import again, or import the others with --keep-going",
             refused.len(),
-            found.definitions.len()
+            counted(found.definitions.len(), "definition")
         ));
     }
     let (mut added, mut changed, mut left_alone) = (0, 0, 0);
@@ -132,14 +132,23 @@ fn import(workshop: &Workshop, found: Found, keep_going: bool) -> Result<String,
     text.extend(warnings.iter().map(|warning| format!("warning    {warning}\n")));
     text.push_str(&format!("{added} added, {changed} changed, {left_alone} left alone, {} refused", refused.len()));
     if found.ignored > 0 {
-        text.push_str(&format!("; {} other files", found.ignored));
+        text.push_str(&format!("; {} passed over, with no definition in it", counted(found.ignored, "other file")));
     }
     text.push('\n');
     if refused.is_empty() {
         return Ok(text);
     }
     super::print(&text);
-    Err(format!("{} definitions are refused", refused.len()))
+    Err(format!(
+        "{} cannot be used and {} left out: mend what is named above and import again",
+        counted(refused.len(), "definition"),
+        if refused.len() == 1 { "is" } else { "are" }
+    ))
+}
+
+/// A number of things, which are called by a word that takes an s.
+fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 fn keep(workshop: &Workshop, doctype: &Arc<DocType>) -> Result<Kept, String> {

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::domain::Instant;
 use crate::domain::user::{ADMINISTRATOR, GUEST, fold_name};
 use crate::error::AppError;
-use crate::store::{api_keys, epochs, users};
+use crate::store::{self, api_keys, epochs, users};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -113,6 +113,7 @@ pub(super) fn run(config: Config, command: Command) -> Result<String, String> {
 }
 
 fn add(workshop: &Workshop, arguments: Add) -> Result<String, String> {
+    require_roles(workshop, &arguments.role)?;
     let email = fold_name(&arguments.email);
     let mut body = json!({
         "email": email,
@@ -149,6 +150,7 @@ fn list(workshop: &Workshop) -> Result<String, String> {
 
 fn add_roles(workshop: &Workshop, user: &str, new: &[String]) -> Result<String, String> {
     let name = existing(workshop, user)?;
+    require_roles(workshop, new)?;
     let mut all = workshop.read(|cx| Ok(users::list_roles_of(cx.conn, &name)?)).map_err(super::refusal)?;
     all.extend(new.iter().filter(|role| !all.contains(role)).cloned().collect::<Vec<_>>());
     change(workshop, user, json!({ "roles": roles(&all) }))?;
@@ -194,6 +196,18 @@ fn keys_of(workshop: &Workshop, arguments: &Keys) -> Result<String, String> {
         .map(|key| [key.name, key.key, shown(key.created), key.last_used_at.map_or_else(|| "-".to_owned(), shown)])
         .collect();
     Ok(table(["name", "api key", "made", "last used"], &rows, "No API keys; make a pair with --new"))
+}
+
+/// Refuses a role that there is not, with those that there are.
+fn require_roles(workshop: &Workshop, names: &[String]) -> Result<(), String> {
+    let known = workshop.read(|cx| Ok(store::roles::list_roles(cx.conn)?)).map_err(super::refusal)?;
+    match names.iter().find(|name| !known.contains(name)) {
+        None => Ok(()),
+        Some(unknown) => Err(format!(
+            "there is no role {unknown}. There are: {}. More are made as documents: POST /api/resource/Role with role_name",
+            known.join(", ")
+        )),
+    }
 }
 
 fn roles(names: &[String]) -> Vec<Value> {

@@ -234,7 +234,9 @@ impl<'a> Incoming<'a> {
 async fn call_method(target: &Target, call: Call<'_>) -> Result<Reply, AppError> {
     let Target::Method(method) = target else { return Err(AppError::NoSuchPath) };
     if !method.guest && call.identity.caller.is_guest() {
-        let refused = AppError::NotPermitted(Denied::Method(method.path.to_owned()));
+        // Frappe says the same of everything that a guest may not call. It has no paths of their own to say it of.
+        let denied = if method.has_own_path() { Denied::Login(method.path) } else { Denied::Method(method.path.to_owned()) };
+        let refused = AppError::NotPermitted(denied);
         return Err(after_session(refused, call.identity.session_expired));
     }
     if !method.verbs.contains(&call.verb) {

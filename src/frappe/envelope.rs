@@ -81,9 +81,12 @@ fn error_two(body: &mut Map<String, Value>, exception: &Exception) {
         error.insert("exception".into(), exception_line(exception).into());
     }
     let own = exception.messages.iter().rposition(|message| message.raised);
-    if let Some(message) = own.map(|own| &exception.messages[own]) {
-        error.insert("message".into(), message.text.clone().into());
-        error.insert("title".into(), message.title.into());
+    let raised = own.map(|own| &exception.messages[own]).map(|message| (&message.text, message.title));
+    // Frappe: an error without a message may say nothing at all, here: what it is about, where nothing else shows it.
+    let hidden = exception.text.as_ref().filter(|_| !exception.shows_exception).map(|text| (text, "Message"));
+    if let Some((text, title)) = raised.or(hidden) {
+        error.insert("message".into(), text.clone().into());
+        error.insert("title".into(), title.into());
         error.insert("indicator".into(), "red".into());
     }
     body.insert("errors".into(), Value::Array(vec![error.into()]));

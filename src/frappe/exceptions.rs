@@ -149,7 +149,8 @@ impl From<&AppError> for Exception {
                 Exception { shows_exception: false, ..thrown(StatusCode::NOT_FOUND, "DoesNotExistError", "Not Found", text) }
             }
             AppError::NoSuchPath => {
-                Exception { shows_exception: false, ..exception(StatusCode::NOT_FOUND, "DoesNotExistError", "Not Found") }
+                let text = "There is nothing at this path; /api/openapi.json lists what there is".to_owned();
+                Exception { text: Some(text), shows_exception: false, ..exception(StatusCode::NOT_FOUND, "DoesNotExistError", "Not Found") }
             }
             AppError::NoSuchMethod(path) => {
                 let path = escape(path);
@@ -301,6 +302,10 @@ fn denied_exception(denied: &Denied) -> Exception {
             Exception { messages: vec![Message::told(lines.collect::<Vec<_>>().join("<br>"))], ..forbidden }
         }
         Denied::ChildTable(_) => forbidden,
+        Denied::Login(path) => {
+            let text = format!("{path} is for users: log in, or send an API key or an access token");
+            thrown(StatusCode::FORBIDDEN, "PermissionError", "Not Permitted", text)
+        }
         Denied::Files => Exception { title: "403 Forbidden", ..forbidden },
         Denied::Guarded => {
             let text = "Credentials can be changed only in a session, with an unscoped API key or with the scope admin:credentials";

@@ -9,9 +9,10 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::call::Version;
 use super::envelope;
 use super::exceptions::{self, Exception};
+use super::files;
 use super::registry::Door;
 use crate::domain::resource::{Resource, path_below};
-use crate::error::AppError;
+use crate::error::{AppError, Denied};
 use crate::http::body::BodyError;
 use crate::http::cookies::{self, CookieChange};
 use crate::http::oauth::PROTECTED_RESOURCE;
@@ -63,6 +64,8 @@ pub(super) fn error_response(
         crate::http::oauth::error_response(error, exception.status)
     } else if extract::wants_json(request) {
         respond::json(exception.status, envelope::error_body(Version::of_path(request.path()), &exception, session_expired))
+    } else if matches!(error, AppError::NotPermitted(Denied::Files)) && files::is_file_path(request.path()) {
+        pages::private_file_page(state, request)
     } else {
         // Texts with tags are for Frappe's own pages. The others are plain, and the page escapes them itself.
         let text = exception.text.as_deref().filter(|text| !text.contains('<')).map(exceptions::unescape);

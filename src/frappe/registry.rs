@@ -49,6 +49,11 @@ impl Method {
         Self { roles, ..self }
     }
 
+    /// Whether it is called at a path of its own, and not by its name.
+    pub fn has_own_path(&self) -> bool {
+        self.path.starts_with('/')
+    }
+
     /// Whether the caller has a role that may call it.
     pub fn is_open_to(&self, caller: &Caller) -> bool {
         self.roles.is_empty() || caller.is_administrator() || self.roles.iter().any(|role| caller.has_role(role))

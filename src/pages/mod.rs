@@ -44,7 +44,7 @@ pub use home::HomeView;
 pub use login::LoginView;
 pub use logout::LogoutView;
 pub use message::{MessageLink, MessageView, Onward};
-pub use routes::{csrf_token, error_page, handle, local_path, page, scope_lines_of};
+pub use routes::{csrf_token, error_page, handle, local_path, page, private_file_page, scope_lines_of};
 pub use scope_lines::{ScopeLine, Weight, scope_lines, scope_lines_elsewhere};
 
 /// Where the forms of these pages post to.

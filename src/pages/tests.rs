@@ -63,7 +63,9 @@ fn pages(text: &str) -> Vec<(&'static str, String)> {
         redirect_uri: format!("https://app.example/{}", text()),
         fields: vec![("code".into(), text()), (text(), text())],
     };
-    let error = ErrorView { site_name: text(), title: text(), message: text(), advice: text(), request_id: Some(text()) };
+    let link = Some(MessageLink { label: text(), path: text() });
+    let error =
+        ErrorView { site_name: text(), title: text(), heading: text(), message: text(), advice: text(), link, request_id: Some(text()) };
     let link = Some(MessageLink { label: text(), path: format!("/{}", text()) });
     let onward = Some(Onward::to(format!("https://app.example/{}", text())));
     let message = MessageView { site_name: text(), title: text(), message: text(), link, onward };

@@ -46,6 +46,14 @@ pub fn find_role(conn: &mut Conn, name: &str) -> Result<Option<bool>, StoreError
     Ok(roles::table.find(name).select(roles::desk_access).get_result(conn).optional()?)
 }
 
+/// The names of all roles, sorted.
+///
+/// # Errors
+/// [`StoreError`] from the database.
+pub fn list_roles(conn: &mut Conn) -> Result<Vec<String>, StoreError> {
+    Ok(roles::table.select(roles::name).order(roles::name).load(conn)?)
+}
+
 /// Whether any of these roles opens the desk.
 ///
 /// # Errors

@@ -26,6 +26,7 @@ both_databases!(
     users_are_made_and_changed_by_the_rules_of_the_resource_api,
     clients_are_registered_and_removed,
     a_wrong_or_missing_seal_key_is_refused,
+    a_check_before_the_first_start_names_the_seal_key_that_is_needed,
 );
 
 /// A server and a place to run commands beside it.
@@ -259,7 +260,11 @@ async fn users_are_made_and_changed_by_the_rules_of_the_resource_api(backend: Ba
     assert!(list.contains(name) && list.contains("Administrator") && list.contains("Guest"), "{list}");
     assert!(beside.refused(&["user", "add", name, "--no-password"]).contains("already exists"));
     assert!(beside.refused(&["user", "add", "nonsense", "--no-password"]).contains("valid Email"));
-    assert!(beside.refused(&["user", "add", "x@example.com", "--no-password", "--role", "Nosuch"]).contains("Nosuch"));
+    for arguments in [&["user", "add", "x@example.com", "--no-password", "--role", "Nosuch"][..], &["user", "add-role", name, "Nosuch"]] {
+        let said = beside.refused(arguments);
+        assert!(said.contains("there is no role Nosuch. There are: Administrator, Agent, "), "{said}");
+        assert!(said.contains("POST /api/resource/Role") && !said.contains("Row #"), "{said}");
+    }
     assert!(!beside.run(&["user", "list"]).contains("x@example.com"), "a refused user is not half made");
     assert!(beside.refused(&["user", "disable", "Administrator"]).contains("cannot be disabled"));
     assert!(beside.refused(&["user", "disable", "nobody@example.com"]).contains("nobody@example.com"));
@@ -331,9 +336,37 @@ async fn a_wrong_or_missing_seal_key_is_refused(backend: Backend) {
         assert!(on(Some("c2hvcnQ="), &command).contains("32 bytes in base64"));
         assert!(on(None, &command).contains("seal key of this database is missing"));
     }
+    let doctor = || {
+        let mut command = program(directory.path());
+        Outcome::of(command.args(["doctor", "--database-url", beside._database.url()]).env_remove("OSTIARY_SEAL_KEY"), "")
+    };
+    let found = doctor();
+    assert!(found.code == Some(1) && found.out.contains("BROKEN   seal key       the seal key of this database is missing"), "{found:?}");
     if let Some(file) = beside._database.file() {
         assert!(!file.with_file_name("ostiary.key").exists(), "a new key would make everything sealed unreadable");
     }
+}
+
+async fn a_check_before_the_first_start_names_the_seal_key_that_is_needed(backend: Backend) {
+    let beside = Beside::new(backend);
+    let check = |key: Option<&str>| {
+        let mut command = program(beside.directory.path());
+        command.args(["doctor", "--database-url", beside._database.url()]).env_remove("OSTIARY_SEAL_KEY");
+        if let Some(key) = key {
+            command.env("OSTIARY_SEAL_KEY", key);
+        }
+        let found = Outcome::of(&mut command, "");
+        assert_eq!(found.code, Some(1), "there is no database yet: {found:?}");
+        found.out
+    };
+    // Beside a file a key is made with it.
+    let missing = check(None);
+    assert_eq!(
+        missing.contains("BROKEN   seal key       OSTIARY_SEAL_KEY must be set with Postgres"),
+        backend == Backend::Postgres,
+        "{missing}"
+    );
+    assert!(!check(Some(crate::support::SEAL_KEY)).contains("seal key "), "{missing}");
 }
 
 /// Runs the program on its own in a directory, with these variables.
@@ -521,6 +554,9 @@ fn a_backup_takes_the_key_file_along() {
     let said = alone(directory.path(), &[], &["backup", "safe/second.db"]).expect_refusal();
     assert!(said.contains("another seal key"), "{said}");
     assert!(!directory.path().join("safe/second.db").exists(), "half a backup would be taken for a whole one");
+    let said = alone(directory.path(), &[], &["backup", "nowhere/copy.db"]).expect_refusal();
+    assert!(said.contains("there is no folder nowhere; make it first"), "{said}");
+    assert!(!said.contains("database"), "{said}");
 }
 
 #[test]

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use ostiary::store::search::list_names;
 use serde_json::{Value, json};
 
 use crate::both_databases;
-use crate::support::{Caller, Reply, TestApp};
+use crate::support::{Caller, Reply, TestApp, messages};
 
 both_databases!(
     words_are_found_whatever_their_case_and_accents,
@@ -21,6 +22,8 @@ both_databases!(
     frappes_own_search_answers_in_its_own_shape,
     titles_come_first_and_what_was_found_is_marked,
     searches_that_make_no_sense_are_refused,
+    a_guest_is_told_to_log_in,
+    what_is_deleted_along_leaves_nothing_behind,
 );
 
 const SEARCH: &str = "/api/search";
@@ -347,4 +350,31 @@ async fn searches_that_make_no_sense_are_refused(app: TestApp) {
         assert_eq!(caller.get(SEARCH).query(&query).send().await.status, status, "{query:?}");
     }
     assert_eq!(caller.get(SEARCH).query(&[("txt", "?!")]).send().await.expect_status(200).data(), json!([]));
+}
+
+async fn a_guest_is_told_to_log_in(app: TestApp) {
+    for (path, named) in [("/api/search?txt=mill", "/api/search"), ("/api/report/Any", "/api/report/{name}")] {
+        let refused = app.anonymous().get(path).send().await.expect_status(403);
+        let text = format!("{named} is for users: log in, or send an API key or an access token");
+        assert_eq!(refused.string("exception"), format!("frappe.exceptions.PermissionError: {text}"));
+        assert_eq!(messages(&refused), [text]);
+    }
+    // What Frappe has too is refused in its words (transcript 014).
+    let refused = app.anonymous().get("/api/method/frappe.utils.global_search.search?text=mill").send().await.expect_status(403);
+    assert!(refused.text().contains("<strong>frappe.utils.global_search.search</strong> is not whitelisted"), "{}", refused.text());
+    amina(&app).await.get("/api/search?txt=mill").send().await.expect_status(200);
+}
+
+async fn what_is_deleted_along_leaves_nothing_behind(app: TestApp) {
+    let administrator = given(&app).await;
+    make(&administrator, "c1", "mill").await;
+    make(&administrator, "c2", "barn").await;
+    for (cabin, description) in [("c1", "sweep the chimney"), ("c1", "chimney again"), ("c2", "mend the fence")] {
+        let todo = json!({ "description": description, "reference_type": "Lodge Cabin", "reference_name": cabin });
+        administrator.post("/api/resource/ToDo").json(&todo).send().await.expect_status(200);
+    }
+    let kept = async || app.db().lookup(|conn, _| Ok(list_names(conn, "ToDo", None, None)?)).await.expect("read").len();
+    assert_eq!((found(&administrator, "chimney").await.len(), found(&administrator, "fence").await.len(), kept().await), (2, 1, 3));
+    administrator.delete(&format!("{CABIN}/c1")).send().await.expect_status(202);
+    assert_eq!((found(&administrator, "chimney").await.len(), found(&administrator, "fence").await.len(), kept().await), (0, 1, 1));
 }

@@ -229,11 +229,12 @@ async fn one_refusal_keeps_everything_as_it_is_unless_told_to_go_on(backend: Bac
         ],
     );
     contains(&refused.out, &["in a scope"]);
-    assert!(refused.errors.contains("so nothing was changed"), "{}", refused.errors);
+    assert!(refused.errors.contains("5 of 7 definitions cannot be used, so nothing was changed. Mend what"), "{}", refused.errors);
     assert!(!site.list().contains("Lodge"));
     let gone_on = site.import(&["--keep-going"]);
     assert_eq!(gone_on.code, Some(1));
     contains(&gone_on.out, &["added      Lodge", "1 added, 0 changed, 0 left alone, 5 refused"]);
+    assert!(gone_on.errors.contains("5 definitions cannot be used and are left out"), "{}", gone_on.errors);
     assert_eq!(site.list().lines().filter(|line| line.starts_with("Lodge")).count(), 1);
     let missing = site.launch.command(&["doctype", "import", "nowhere/at/all"], "").expect_refusal();
     assert!(missing.contains("nowhere/at/all"), "{missing}");
@@ -243,6 +244,12 @@ async fn what_names_nothing_is_imported_with_a_warning(backend: Backend) {
     let site = Site::new(backend);
     let mut booking = booking();
     booking["fields"][6]["default"] = "some".into();
+    let fields = booking["fields"].as_array_mut().expect("a list");
+    for (fieldname, source) in
+        [("colour", "nights.colour"), ("size", "suite.size"), ("heir", "amended_from.heirs"), ("maker", "amended_from.owner")]
+    {
+        fields.push(json!({"fieldname": fieldname, "fieldtype": "Data", "label": fieldname, "fetch_from": source}));
+    }
     site.write(&booking);
     let report = site.import(&[]).expect_success();
     contains(
@@ -251,9 +258,14 @@ async fn what_names_nothing_is_imported_with_a_warning(backend: Backend) {
             "warning    Lodge Booking: field room links to Lodge Room",
             "warning    Lodge Booking: field extras has rows of Lodge Extra, which is no child table",
             "warning    Lodge Booking: field nights: the default \"some\"",
+            "warning    Lodge Booking: field colour is fetched from nights.colour, and nights is no Link field of it",
+            "warning    Lodge Booking: field size is fetched from suite.size, and suite is no Link field of it",
+            "warning    Lodge Booking: field heir is fetched from amended_from.heirs, and Lodge Booking has no field heirs",
             "1 added",
         ],
     );
+    // What every document has may be fetched; and of a doctype that is not there it is said once.
+    assert!(!report.contains("maker") && !report.contains("room.rate"), "{report}");
     // A single file, by its own name.
     let file = site.write(&extra());
     let one = site.launch.command(&["doctype", "import", file.to_str().expect("a path")], "").expect_success();

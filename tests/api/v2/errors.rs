@@ -9,6 +9,7 @@ use crate::support::{ADMIN_PASSWORD, TestApp};
 both_databases!(
     a_raised_message_is_part_of_the_error,
     other_messages_stand_beside_it,
+    a_path_that_leads_nowhere_says_so,
     wrong_credentials_are_401_without_a_message,
     a_missing_csrf_token_is_told_as_an_error,
     a_refused_scope_challenges_as_in_version_one,
@@ -42,6 +43,15 @@ async fn other_messages_stand_beside_it(app: TestApp) {
     let of_error = error(&refused, 417, "ValidationError");
     assert!(of_error["message"].as_str().is_some_and(|text| text.starts_with("Failed to get method")), "{of_error}");
     assert_eq!(refused.json()["messages"][0]["message"], "App nosuchapp is not installed");
+}
+
+async fn a_path_that_leads_nowhere_says_so(app: TestApp) {
+    for caller in [&amina(&app).await, &app.anonymous()] {
+        let refused = caller.get("/api/v2/nothing").send().await;
+        let text = "There is nothing at this path; /api/openapi.json lists what there is";
+        let expected = json!({ "type": "DoesNotExistError", "message": text, "title": "Message", "indicator": "red" });
+        assert_eq!(error(&refused, 404, "DoesNotExistError"), expected);
+    }
 }
 
 async fn wrong_credentials_are_401_without_a_message(app: TestApp) {
