@@ -9,7 +9,7 @@ mod share;
 
 use serde_json::{Value, json};
 
-use crate::support::{Caller, Reply, messages};
+use crate::support::{self, Caller, Reply, all_rights, messages};
 
 /// Fails unless this is a refusal of this class with this text.
 #[track_caller]
@@ -20,11 +20,6 @@ fn assert_refused(reply: &Reply, status: u16, class: &str, text: &str) {
 
 /// Defines a doctype; everybody may make documents of it, and System Managers do everything with them.
 async fn define(administrator: &Caller, mut definition: Value, everybody: Value) {
-    let mut manager = json!({ "role": "System Manager" });
-    for right in ["read", "write", "create", "delete", "submit", "cancel", "amend", "share"] {
-        manager[right] = json!(1);
-    }
-    definition["module"] = json!("Lodge");
-    definition["permissions"] = json!([manager, everybody]);
-    administrator.post("/api/resource/DocType").json(&definition).send().await.expect_status(200);
+    definition["permissions"] = json!([all_rights("System Manager"), everybody]);
+    support::define(administrator, definition).await;
 }

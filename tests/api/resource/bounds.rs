@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use super::{TODO, assert_refused, create, list, path, todo};
 use crate::both_databases;
-use crate::support::{Caller, Setup, TestApp};
+use crate::support::{Caller, Setup, TestApp, define};
 
 both_databases!(
     no_pattern_outlasts_the_deadline_of_a_list,
@@ -22,14 +22,6 @@ both_databases!(
 );
 
 const TOO_LARGE: &str = "this is too large for one request; ask for fewer rows or fields, or send less";
-
-/// A doctype that only a System Manager's documents are of.
-async fn define(manager: &Caller, definition: Value) {
-    let mut definition = definition;
-    definition["module"] = "Bounds".into();
-    definition["permissions"] = json!([{"role": "System Manager", "read": 1, "write": 1, "create": 1, "delete": 1}]);
-    manager.post("/api/resource/DocType").json(&definition).send().await.expect_status(200);
-}
 
 async fn manager(app: &TestApp) -> Caller {
     app.user_with_roles("manager@example.com", &["System Manager"]).await.cookie().await

@@ -14,7 +14,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::assert_refused;
 use crate::both_databases;
-use crate::support::{Caller, Request, Setup, TestApp};
+use crate::support::{Caller, Request, Setup, TestApp, all_rights, define, field};
 
 both_databases!(
     what_is_being_named_is_not_deleted,
@@ -98,26 +98,21 @@ async fn scene(setup: Setup) -> Scene {
     let (signs, places) = (Arc::<Pause>::default(), Arc::<Pause>::default());
     let app = setup.hook(Arc::new(Signs(Arc::clone(&signs)))).hook(Arc::new(Places(Arc::clone(&places)))).start().await;
     let administrator = app.administrator().await;
-    let mut everybody = json!({ "role": "All" });
-    for right in ["read", "write", "create", "delete", "share", "submit", "cancel"] {
-        everybody[right] = json!(1);
-    }
-    let link = json!({ "fieldname": "place", "label": "Place", "fieldtype": "Link", "options": "Place" });
-    let define = async |mut definition: Value| {
-        definition["module"] = json!("Lodge");
-        administrator.post("/api/resource/DocType").json(&definition).send().await.expect_status(200);
-    };
-    let title = json!({ "fieldname": "title", "label": "Title", "fieldtype": "Data" });
-    define(json!({ "name": "Place", "autoname": "prompt", "allow_rename": 1, "is_submittable": 1, "permissions": [everybody], "fields": [title] })).await;
-    define(json!({ "name": "Sign Line", "istable": 1, "fields": [link] })).await;
-    let fields = json!([
+    let everybody = json!([all_rights("All")]);
+    let title = [field("title", "Data", "")];
+    let places_are =
+        json!({ "name": "Place", "autoname": "prompt", "allow_rename": 1, "is_submittable": 1, "permissions": everybody, "fields": title });
+    define(&administrator, places_are).await;
+    let link = field("place", "Link", "Place");
+    define(&administrator, json!({ "name": "Sign Line", "istable": 1, "fields": [link] })).await;
+    let fields = [
         link,
-        { "fieldname": "about_type", "label": "About Type", "fieldtype": "Link", "options": "DocType" },
-        { "fieldname": "about", "label": "About", "fieldtype": "Dynamic Link", "options": "about_type" },
-        { "fieldname": "lines", "label": "Lines", "fieldtype": "Table", "options": "Sign Line" },
-        { "fieldname": "user", "label": "User", "fieldtype": "Link", "options": "User" },
-    ]);
-    define(json!({ "name": "Sign", "is_submittable": 1, "permissions": [everybody], "fields": fields })).await;
+        field("about_type", "Link", "DocType"),
+        field("about", "Dynamic Link", "about_type"),
+        field("lines", "Table", "Sign Line"),
+        field("user", "Link", "User"),
+    ];
+    define(&administrator, json!({ "name": "Sign", "is_submittable": 1, "permissions": everybody, "fields": fields })).await;
     let amina = app.user("amina@example.com").await.api_key().await;
     Scene { app, amina, signs, places }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::create;
 use crate::both_databases;
-use crate::support::{Caller, TestApp};
+use crate::support::{Caller, TestApp, all_rights, define, field};
 
 both_databases!(
     a_password_in_a_table_of_a_higher_level_stays_as_it_is,
@@ -29,34 +29,38 @@ async fn scene(app: &TestApp) {
     for role in ["Low", "Sees", "High", "Reads", "Picks"] {
         create(&administrator, "/api/resource/Role", json!({ "role_name": role })).await;
     }
-    let define = async |mut definition: Value| {
-        definition["module"] = json!("Lodge");
-        administrator.post("/api/resource/DocType").json(&definition).send().await.expect_status(200);
+    let at = |level: i64, mut field: Value| {
+        field["permlevel"] = json!(level);
+        field
     };
-    let data = |fieldname: &str, level: i64| json!({ "fieldname": fieldname, "label": fieldname, "fieldtype": "Data", "permlevel": level });
-    let source = json!({ "fieldname": "source", "label": "Source", "fieldtype": "Link", "options": "Level Source" });
-    let fetched = |fieldname: &str| json!({ "fieldname": fieldname, "label": fieldname, "fieldtype": "Data", "fetch_from": format!("source.{fieldname}") });
-    let all = |role: &str| json!({ "role": role, "read": 1, "write": 1, "create": 1, "delete": 1 });
-    define(json!({
+    let data = |fieldname: &str, level: i64| at(level, field(fieldname, "Data", ""));
+    let source = field("source", "Link", "Level Source");
+    let fetched = |fieldname: &str| {
+        let mut field = field(fieldname, "Data", "");
+        field["fetch_from"] = json!(format!("source.{fieldname}"));
+        field
+    };
+    let sources = json!({
         "name": "Level Source",
         "autoname": "prompt",
         "title_field": "title",
         "fields": [data("title", 0), data("open", 0), data("deep", 1)],
-        "permissions": [all("System Manager"), { "role": "Reads", "read": 1 }, { "role": "Picks", "select": 1 }],
-    }))
-    .await;
-    let secret = json!({ "fieldname": "secret", "label": "Secret", "fieldtype": "Password" });
-    define(json!({ "name": "Level Row", "istable": 1, "fields": [data("item", 0), secret, source, fetched("open")] })).await;
-    let table = |fieldname: &str, level: i64| json!({ "fieldname": fieldname, "label": fieldname, "fieldtype": "Table", "options": "Level Row", "permlevel": level });
-    let mut permissions: Vec<Value> = ["System Manager", "Low", "Sees", "High", "Reads", "Picks"].map(all).to_vec();
+        "permissions": [all_rights("System Manager"), { "role": "Reads", "read": 1 }, { "role": "Picks", "select": 1 }],
+    });
+    define(&administrator, sources).await;
+    let secret = field("secret", "Password", "");
+    let rows = json!({ "name": "Level Row", "istable": 1, "fields": [data("item", 0), secret, source, fetched("open")] });
+    define(&administrator, rows).await;
+    let table = |fieldname: &str, level: i64| at(level, field(fieldname, "Table", "Level Row"));
+    let mut permissions: Vec<Value> = ["System Manager", "Low", "Sees", "High", "Reads", "Picks"].map(all_rights).to_vec();
     permissions.push(json!({ "role": "Sees", "permlevel": 1, "read": 1 }));
     permissions.push(json!({ "role": "High", "permlevel": 1, "read": 1, "write": 1 }));
-    define(json!({
+    let documents = json!({
         "name": "Level Doc",
         "fields": [data("note", 0), source, fetched("title"), fetched("open"), fetched("deep"), table("deep_rows", 1), table("rows", 0)],
         "permissions": permissions,
-    }))
-    .await;
+    });
+    define(&administrator, documents).await;
 }
 
 fn path(collection: &str, name: &Value) -> String {
@@ -160,8 +164,8 @@ async fn what_the_writer_may_select_is_taken_over(app: TestApp) {
         { "fieldname": "title", "label": "Title", "fieldtype": "Data", "fetch_from": "source.title" },
     ]);
     let row = |role: &str| json!({ "role": role, "read": 1, "write": 1, "create": 1 });
-    let pick = json!({ "name": "Pick", "module": "Lodge", "fields": fields, "permissions": [row("Picks"), row("Low")] });
-    app.administrator().await.post("/api/resource/DocType").json(&pick).send().await.expect_status(200);
+    let pick = json!({ "name": "Pick", "fields": fields, "permissions": [row("Picks"), row("Low")] });
+    define(&app.administrator().await, pick).await;
     for (role, title) in [("Picks", json!("One title")), ("Low", json!(null))] {
         let caller = someone(&app, role).await;
         let made = caller.post("/api/resource/Pick").json(&json!({ "source": "One" })).send().await.expect_status(200).data();

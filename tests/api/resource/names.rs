@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use super::assert_refused;
 use crate::both_databases;
-use crate::support::{Caller, Reply, TestApp};
+use crate::support::{Caller, Reply, TestApp, define, field};
 
 both_databases!(
     a_counter_steps_over_names_that_somebody_chose,
@@ -21,7 +21,6 @@ both_databases!(
 );
 
 const TICKET: &str = "/api/resource/HD%20Ticket";
-const DOCTYPE: &str = "/api/resource/DocType";
 const RENAME: &str = "/api/method/frappe.client.rename_doc";
 
 /// Asks for a document of this name, as Frappe 16 lets clients.
@@ -94,9 +93,8 @@ async fn names_that_are_chosen_while_others_are_counted_keep_nobody_from_countin
 
 async fn numbers_that_documents_have_are_stepped_over(app: TestApp) {
     let administrator = app.administrator().await;
-    let permissions = json!([{ "role": "System Manager", "read": 1, "write": 1, "create": 1 }]);
-    let tally = json!({ "name": "Tally", "module": "Lodge", "autoname": "autoincrement", "permissions": permissions, "fields": [{ "fieldname": "title", "label": "Title", "fieldtype": "Data" }] });
-    administrator.post(DOCTYPE).json(&tally).send().await.expect_status(200);
+    let fields = [field("title", "Data", "")];
+    define(&administrator, json!({ "name": "Tally", "autoname": "autoincrement", "fields": fields })).await;
     let make = async || administrator.post("/api/resource/Tally").json(&json!({})).send().await.expect_status(200).data()["name"].clone();
     for number in 1..=3 {
         assert_eq!(make().await, json!(number));
@@ -113,16 +111,9 @@ const BILL: &str = "/api/resource/Bill";
 
 /// Makes a submittable doctype and two documents of it that are cancelled.
 async fn cancelled_bills(administrator: &Caller, autoname: &str) -> [String; 2] {
-    let mut row = json!({ "role": "System Manager" });
-    for right in ["read", "write", "create", "delete", "submit", "cancel", "amend"] {
-        row[right] = json!(1);
-    }
-    let fields = json!([
-        { "fieldname": "title", "label": "Title", "fieldtype": "Data" },
-        { "fieldname": "amended_from", "label": "Amended From", "fieldtype": "Link", "options": "Bill" },
-    ]);
-    let bill = json!({ "name": "Bill", "module": "Lodge", "autoname": autoname, "is_submittable": 1, "allow_rename": 1, "permissions": [row], "fields": fields });
-    administrator.post(DOCTYPE).json(&bill).send().await.expect_status(200);
+    let fields = [field("title", "Data", ""), field("amended_from", "Link", "Bill")];
+    let bill = json!({ "name": "Bill", "autoname": autoname, "is_submittable": 1, "allow_rename": 1, "fields": fields });
+    define(administrator, bill).await;
     let made = async || {
         let made = administrator.post(BILL).json(&json!({ "docstatus": 1 })).send().await.expect_status(200).data();
         let name = made["name"].as_str().map_or_else(|| made["name"].to_string(), str::to_owned);

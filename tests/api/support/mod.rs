@@ -29,6 +29,7 @@
 mod app;
 mod caller;
 mod database;
+mod definitions;
 mod pages;
 pub mod process;
 mod users;
@@ -37,6 +38,7 @@ pub mod web_host;
 pub use app::{ADMIN_PASSWORD, SEAL_KEY, Setup, TestApp};
 pub use caller::{Caller, Reply, Request, messages};
 pub use database::{Database, TemporaryDirectory};
+pub use definitions::{all_rights, define, field};
 pub use ostiary::store::Backend;
 pub use pages::decide;
 pub use users::{PASSWORD, REDIRECT_URI, Site, TestClient, TestUser, TokenPair, VERIFIER};

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{TODO, amina, error, keys, path, todo};
 use crate::both_databases;
-use crate::support::TestApp;
+use crate::support::{TestApp, define};
 
 both_databases!(
     a_document_is_made_read_changed_and_deleted,
@@ -169,12 +169,11 @@ async fn a_copy_has_nothing_of_the_original_but_its_contents(app: TestApp) {
 
 async fn a_copy_leaves_out_what_is_not_to_be_copied(app: TestApp) {
     let administrator = app.administrator().await;
-    let define = async |definition: Value| administrator.post("/api/resource/DocType").json(&definition).send().await.expect_status(200);
     let fields = json!([
         { "fieldname": "kind", "label": "Kind", "fieldtype": "Data" },
         { "fieldname": "serial", "label": "Serial", "fieldtype": "Data", "no_copy": 1 },
     ]);
-    define(json!({ "name": "Machine Part", "module": "Lodge", "istable": 1, "fields": fields })).await;
+    define(&administrator, json!({ "name": "Machine Part", "istable": 1, "fields": fields })).await;
     let fields = json!([
         { "fieldname": "title", "label": "Title", "fieldtype": "Data" },
         { "fieldname": "plate", "label": "Plate", "fieldtype": "Data", "no_copy": 1 },
@@ -182,8 +181,7 @@ async fn a_copy_leaves_out_what_is_not_to_be_copied(app: TestApp) {
         { "fieldname": "parts", "label": "Parts", "fieldtype": "Table", "options": "Machine Part" },
         { "fieldname": "spares", "label": "Spares", "fieldtype": "Table", "options": "Machine Part", "no_copy": 1 },
     ]);
-    let permissions = json!([{ "role": "System Manager", "read": 1, "write": 1, "create": 1 }]);
-    define(json!({ "name": "Machine", "module": "Lodge", "autoname": "hash", "fields": fields, "permissions": permissions })).await;
+    define(&administrator, json!({ "name": "Machine", "autoname": "hash", "fields": fields })).await;
     let part = json!({ "kind": "wheel", "serial": "7" });
     let machine = json!({ "title": "Mill", "plate": "A 1", "code": "secret", "parts": [part], "spares": [part] });
     let made = administrator.post("/api/v2/document/Machine").json(&machine).send().await.expect_status(200).data();
