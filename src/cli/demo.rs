@@ -43,6 +43,8 @@ const TICKETS: [(&str, &str, &str); 3] = [
 /// Owner, title, content.
 const NOTES: [(&str, &str, &str); 2] =
     [("customer@example.com", "Opening hours", "Monday to Friday, 9 to 17"), ("agent@example.com", "Shift", "Late shift this week")];
+/// A saved report that whoever may report on tickets can run, as docs/frappe.md shows.
+const REPORT: &str = "Open Tickets";
 /// The client of the walk in README.md, whose lines are to be pasted as they are.
 const CURL_CLIENT: (&str, &str) = ("demo-client", "demo-secret");
 const CURL_REDIRECT_URI: &str = "http://127.0.0.1:9000/callback";
@@ -115,7 +117,14 @@ fn make_documents(workshop: &Workshop) -> Result<(), String> {
     for (owner, title, content) in NOTES {
         documents::create(workshop, owner, "Note", json!({ "title": title, "content": content }))?;
     }
-    Ok(())
+    let columns = ["name", "subject", "priority", "raised_by"].map(|fieldname| json!({ "fieldname": fieldname }));
+    let report = json!({
+        "report_name": REPORT,
+        "ref_doctype": "HD Ticket",
+        "columns": columns,
+        "filters": [{ "fieldname": "status", "label": "Status", "default": "Open" }],
+    });
+    documents::create(workshop, ADMINISTRATOR, "Report", report)
 }
 
 /// The client of the sample app, as `ostiary client add` would register it.
@@ -159,9 +168,11 @@ fn welcome(issuer: &str, app_origin: &str, database: &str) -> String {
     for (user, password) in std::iter::once((ADMINISTRATOR, ADMINISTRATOR_PASSWORD)).chain(users) {
         text.push_str(&format!("  {user:<22} {password}\n"));
     }
+    let report = REPORT.replace(' ', "%20");
     text.push_str(&format!(
         "\nTry also\n  \
          curl -u customer@example.com:demo-customer {issuer}/api/resource/ToDo\n  \
+         curl -u agent@example.com:demo-agent '{issuer}/api/report/{report}?format=csv'\n  \
          the walk in README.md with curl (client {client_id}, secret {client_secret})\n"
     ));
     text

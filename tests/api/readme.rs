@@ -5,7 +5,7 @@ use std::process::Command;
 use ostiary::config::Config;
 
 use crate::support::process::{Demo, Outcome};
-use crate::support::{Backend, run};
+use crate::support::{Backend, Site, run};
 
 /// Where the README says the demo listens.
 const PRINTED: &str = "127.0.0.1:8000";
@@ -34,6 +34,32 @@ async fn walk(_: Backend) {
             assert!(outcome.out.contains(shown), "{shown:?} is not in {}", outcome.out);
         }
     }
+}
+
+#[test]
+fn the_reports_of_the_demo_run_as_they_are_printed() {
+    run(Backend::Sqlite, reports);
+}
+
+async fn reports(_: Backend) {
+    let page = std::fs::read_to_string(root().join("docs/frappe.md")).expect("docs/frappe.md");
+    let section = page.split("\n## Reports\n").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("a section");
+    let lines: Vec<&str> = section.lines().filter(|line| line.starts_with("    ")).collect();
+    assert_eq!(lines.iter().filter(|line| line.trim_start().starts_with("curl ")).count(), 4, "{lines:#?}");
+    let demo = Demo::start().await;
+    let host = demo.issuer.strip_prefix("http://").expect("plain HTTP on loopback");
+    let script = format!("set -e\ncurl() {{ command curl -fsS -w '\\n' \"$@\"; }}\n{}", lines.join("\n").replace(PRINTED, host));
+    let mut bash = Command::new("bash");
+    let outcome = Outcome::of(bash.args(["-c", &script]).current_dir(demo.directory()), "");
+    assert_eq!(outcome.code, Some(0), "{}\n{}", outcome.out, outcome.errors);
+    let ticket = "The printer prints blank pages";
+    for shown in [r#""has_next_page":true"#, ticket, "customer@example.com", "Renew the support contract"] {
+        assert!(outcome.out.contains(shown), "{shown:?} is not in {}", outcome.out);
+    }
+    // The other side: who may not report.
+    let customer = Site::at(&demo.issuer).existing_user("customer@example.com", "demo-customer").basic();
+    let refused = customer.get("/api/report/Open%20Tickets").send().await.expect_status(403);
+    assert_eq!(refused.error().as_deref(), Some("PermissionError"));
 }
 
 #[test]
