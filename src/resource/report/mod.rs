@@ -103,7 +103,7 @@ pub fn export(cx: &mut Cx, caller: &Caller, params: &ReportParams, after: Option
     list.cursor = after.map(str::to_owned);
     if list.order_by.is_none() {
         // What changes while the file is made stays where it is.
-        list.order_by = Some("name asc".to_owned());
+        list.order_by = Some(of_the_documents("name asc", &doctype));
     }
     let prepared = Prepared::read(cx, caller, Target::within(cx, doctype, within), &list)?;
     let mut page = prepared.page(cx, &list)?;
@@ -252,13 +252,26 @@ fn list_params(definition: &Definition, doctype: &DocType, conditions: Vec<Value
         fields: Some(fields.into()),
         filters: Some(conditions.into()),
         // Frappe: groups are sorted by what was worked out of them, whatever else is said.
-        order_by: group.map_or_else(|| definition.order_by.clone(), |group| Some(format!("{} desc", group.expression()))),
+        order_by: group.map_or_else(
+            || definition.order_by.as_deref().map(|order| of_the_documents(order, doctype)),
+            |group| Some(format!("{} desc", group.expression())),
+        ),
         group_by: group.map(|group| group.by.clone()).into_iter().collect(),
         limit_start: asked.start,
         limit: Some(asked.limit),
         pages: true,
         ..ListParams::default()
     }
+}
+
+/// An order whose bare names mean fields of the documents, also where a column of another document is called alike: a
+/// report has no names of its own for its columns.
+fn of_the_documents(order_by: &str, doctype: &DocType) -> String {
+    let qualified = |key: &str| {
+        let (name, direction) = key.trim().split_once(char::is_whitespace).unwrap_or((key.trim(), ""));
+        doctype.column(name).map(|_| format!("`tab{}`.`{name}` {direction}", doctype.name))
+    };
+    order_by.split(',').map(|key| qualified(key).unwrap_or_else(|| key.to_owned())).collect::<Vec<_>>().join(",")
 }
 
 impl Definition {

@@ -12,6 +12,7 @@ use crate::support::{Caller, TestApp};
 
 both_databases!(
     a_file_has_every_row_once,
+    an_order_goes_by_the_documents_whatever_its_columns_are_called,
     a_file_is_saved_under_the_reports_name,
     texts_come_back_as_they_were_and_none_is_a_formula,
     who_accepts_a_table_gets_one,
@@ -66,6 +67,20 @@ async fn a_file_has_every_row_once(app: TestApp) {
     let query = [("filters", r#"{"nights": 1}"#), ("limit", "5"), ("limit_start", "3")];
     let rows = read(&file(&administrator, "By%20arrival", &query).await.expect_status(200));
     assert!(rows.len() == 868 && rows[1..].iter().all(|row| row[2] == "1"), "{}", rows.len());
+}
+
+async fn an_order_goes_by_the_documents_whatever_its_columns_are_called(app: TestApp) {
+    let administrator = given(&app).await;
+    make_bookings(&administrator).await;
+    for (name, order, houses) in [
+        ("Unordered", json!(null), ["Hut", "Hut", "Barn", "", ""]),
+        ("Backwards", json!("name desc"), ["", "", "Barn", "Hut", "Hut"]),
+        ("By house", json!("house.name desc, name"), ["Hut", "Hut", "Barn", "", ""]),
+    ] {
+        save(&administrator, name, json!({ "json": {"fields": ["house.name"], "order_by": order} })).await;
+        let rows = read(&file(&administrator, &name.replace(' ', "%20"), &[]).await.expect_status(200));
+        assert_eq!(rows[1..].concat(), houses, "{name}");
+    }
 }
 
 async fn a_file_is_saved_under_the_reports_name(app: TestApp) {
