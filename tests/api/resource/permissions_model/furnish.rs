@@ -149,7 +149,7 @@ pub fn draft_again(app: &TestApp, name: &str) {
 pub fn clear(app: &TestApp) {
     write(app, "clear", |cx| {
         let registry = cx.env.doctypes();
-        for doctype in ["Deal Item", "Deal", "Client", "Region", "User Permission", "DocShare"] {
+        for doctype in ["Deal Item", "Deal", "Client", "Region", "User Permission", "DocShare", "Report"] {
             let doctype = registry.get(doctype).expect("known");
             let filter = Filter::always();
             let selection = documents::Selection {

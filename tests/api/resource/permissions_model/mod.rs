@@ -3,8 +3,8 @@
 //! Contract 7.4 stands in `world.rs` a second time, as a few loops over documents in memory. Random
 //! permission rows, levels, User Permissions, shares, owners, links, a hook of an embedder and what
 //! definitions say of titles and orders are put into the server, and everyone asks for everything
-//! through every door: lists, counts, groups and pages (`questions.rs`, `lists.rs`), single documents, rights,
-//! suggestions and searches (`documents.rs`), and by writing (`writes.rs`). Whatever is answered,
+//! through every door: lists, counts, groups and pages (`questions.rs`, `lists.rs`), saved reports (`reports.rs`),
+//! single documents, rights, suggestions and searches (`documents.rs`), and by writing (`writes.rs`). Whatever is answered,
 //! refusals too, is searched for what the caller must not be told. `oracles.rs` has what is not random.
 //!
 //! A failure prints the world, the request and the seed; `OSTIARY_TEST_SEED` repeats it.
@@ -14,6 +14,7 @@ mod furnish;
 mod lists;
 mod oracles;
 mod questions;
+mod reports;
 mod world;
 mod writes;
 
@@ -40,6 +41,8 @@ const WORLDS: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Questions that each user asks in each.
 const QUESTIONS: usize = 25;
+/// Saved reports about each doctype in each.
+const REPORTS: usize = 3;
 
 async fn nobody_sees_more_or_less_than_the_permission_model_says(setup: Setup) {
     let vetoes = Arc::new(AtomicBool::new(false));
@@ -57,6 +60,12 @@ async fn nobody_sees_more_or_less_than_the_permission_model_says(setup: Setup) {
         furnish::furnish(&app, &world);
         furnish::grant(&administrator, &world).await;
         let asked = questions::question(&world);
+        let mut saved = Vec::new();
+        for number in 0..DOCTYPES.len() * REPORTS {
+            let report = random.pick(&reports::report(&world, number % DOCTYPES.len(), number));
+            reports::save(&administrator, &report).await;
+            saved.push(report);
+        }
         for (user, caller) in callers.iter().enumerate() {
             for turn in 0..QUESTIONS {
                 let question = random.pick(&asked);
@@ -72,6 +81,9 @@ async fn nobody_sees_more_or_less_than_the_permission_model_says(setup: Setup) {
                 let question = questions::names(doctype);
                 DOORS[(number + doctype) % DOORS.len()].agrees(caller, user, &world, &question).await;
                 lists::pages_agree(caller, &administrator, user, &world, &question).await;
+            }
+            for report in &saved {
+                reports::runs_agree(caller, user, &world, report).await;
             }
             documents::reads_agree(caller, user, &world).await;
             documents::rights_agree(caller, user, &world).await;

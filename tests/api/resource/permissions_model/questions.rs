@@ -24,7 +24,7 @@ pub enum Path {
 }
 
 impl Path {
-    fn spelled(&self) -> String {
+    pub fn spelled(&self) -> String {
         match self {
             Self::Own(field) => (*field).to_owned(),
             Self::Linked(link, field) => format!("{link}.{field}"),
@@ -37,7 +37,7 @@ impl Path {
         self.spelled().replace('.', "_")
     }
 
-    fn field(&self) -> &'static str {
+    pub fn field(&self) -> &'static str {
         match self {
             Self::Own(field) | Self::Linked(_, field) | Self::Item(field) => field,
         }
@@ -111,7 +111,7 @@ impl Condition {
         }
     }
 
-    fn spelled(&self) -> Value {
+    pub fn spelled(&self) -> Value {
         json!([self.path.spelled(), self.operator, self.value])
     }
 }
@@ -184,8 +184,13 @@ type Place<'a> = (&'a Document, Option<&'a (Option<usize>, String)>);
 impl World {
     /// What a list answers.
     pub fn answer(&self, user: usize, question: &Question) -> Answer {
+        self.answer_within(user, question, &[])
+    }
+
+    /// The same where these rights too must open the doctype, and each of the documents.
+    pub fn answer_within(&self, user: usize, question: &Question, within: &[&str]) -> Answer {
         let doctype = question.doctype;
-        if !self.opens(user, doctype, "select") {
+        if !["select"].iter().chain(within).all(|right| self.opens(user, doctype, right)) {
             return Answer::Refused([403].into());
         }
         let mut refusals = BTreeSet::new();
@@ -215,7 +220,8 @@ impl World {
             return Answer::Refused(refusals);
         }
         let right = self.right_for(doctype, &named);
-        let documents: Vec<&Document> = self.of(doctype).filter(|document| self.may(user, document, right)).collect();
+        let may = |document: &&Document| [right].iter().chain(within).all(|right| self.may(user, document, right));
+        let documents: Vec<&Document> = self.of(doctype).filter(may).collect();
         let of_items = |path: &Path| matches!(path, Path::Item(_));
         let opened = shown.iter().filter_map(Shown::path).chain(&question.groups).chain(question.order.iter().map(|(path, _)| path));
         let by_row = opened.into_iter().any(of_items);
@@ -402,7 +408,7 @@ pub fn canonical(row: &Map<String, Value>) -> String {
 }
 
 /// The paths of a doctype.
-fn paths(doctype: usize) -> Vec<Path> {
+pub fn paths(doctype: usize) -> Vec<Path> {
     let own = ["name", "owner", "_user_tags", "_assign"].into_iter().chain(FIELDS[doctype].iter().map(|(name, ..)| *name)).map(Path::Own);
     let further: &[Path] = match doctype {
         REGION => &[Path::Linked("parent_region", "title"), Path::Linked("parent_region", "hidden")],
@@ -470,7 +476,7 @@ pub fn question(world: &World) -> impl Strategy<Value = Question> {
     })
 }
 
-fn compared(world: &World, doctype: usize, path: Path, operator: &'static str, index: Index) -> Condition {
+pub fn compared(world: &World, doctype: usize, path: Path, operator: &'static str, index: Index) -> Condition {
     let places = world.of(doctype).flat_map(|document| {
         let rows: Vec<_> = if document.items.is_empty() { vec![None] } else { document.items.iter().map(Some).collect() };
         rows.into_iter().map(move |row| (document, row))
