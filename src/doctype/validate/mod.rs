@@ -11,9 +11,9 @@ mod tests;
 use chrono_tz::Tz;
 use serde_json::{Map, Value};
 
-use super::Registry;
 use super::meta::{DocType, Field};
 use super::value::{FieldValue, Values};
+use super::{Kind, Registry};
 use crate::error::{AppError, FieldLabel, FieldPlace};
 
 pub use defaults::{Context, fill_defaults, fixed_default, unreadable_defaults};
@@ -43,15 +43,23 @@ pub fn read_body(
         if field.is_table() {
             values.set_rows(&field.fieldname, read_rows(registry, field, sent, zone, may_write)?);
         } else if let Some(kind) = field.kind() {
-            let value = read_value(field, kind, sent, zone)?;
-            check_value(field, kind, &value)?;
-            values.set(&field.fieldname, normal(field, kind, value));
+            values.set(&field.fieldname, read_kept(field, kind, sent, zone)?);
         } else {
             // A secret stays out of the values: its adapter takes what was gathered from it.
             read_secret(field, sent)?;
         }
     }
     Ok(values)
+}
+
+/// A value as its field keeps it: read, checked, and rounded where it is a number.
+///
+/// # Errors
+/// As [`read_body`].
+pub fn read_kept(field: &Field, kind: Kind, sent: &Value, zone: Tz) -> Result<FieldValue, AppError> {
+    let value = read_value(field, kind, sent, zone)?;
+    check_value(field, kind, &value)?;
+    Ok(normal(field, kind, value))
 }
 
 /// Rows of a child table: a list of objects; a form sends it as JSON text. A row that was stored

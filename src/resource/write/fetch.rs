@@ -180,10 +180,7 @@ fn read(cx: &Cx, registry: &Registry, doctype: &DocType, want: &Want, source: &V
     let zone = cx.env.config.site.time_zone;
     let read = |doctype: &DocType| {
         let Some((field, kind)) = doctype.field(&want.fieldname).and_then(|field| Some((field, field.kind()?))) else { return Ok(None) };
-        let mut fetched = Values::default();
-        fetched.set(&want.fieldname, validate::read_value(field, kind, source, zone)?);
-        validate::check_values(doctype, &fetched)?;
-        Ok::<_, AppError>(fetched.remove(&want.fieldname))
+        validate::read_kept(field, kind, source, zone).map(Some)
     };
     let Some((table, index)) = &want.row else { return read(doctype) };
     match doctype.field(table).and_then(|field| registry.get(&field.options)) {

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::{assert_refused, messages};
 use crate::both_databases;
-use crate::support::{Caller, Setup, TestApp};
+use crate::support::{Caller, Setup, TestApp, define, field};
 
 both_databases!(
     fifty_tickets_at_once_get_fifty_names_without_a_gap,
@@ -20,27 +20,11 @@ both_databases!(
     states_change_as_frappe_lets_them_and_are_refused_in_its_words,
     an_embedders_hooks_run_at_their_points_and_refuse,
     places_made_and_moved_at_once_stay_nested,
+    numbers_are_kept_rounded_and_found_as_they_are_kept,
+    a_rating_is_a_part_of_all_stars,
 );
 
-const DOCTYPE: &str = "/api/resource/DocType";
 const BILL: &str = "/api/resource/Bill";
-
-fn permissions() -> Value {
-    let rights = ["read", "write", "create", "delete", "submit", "cancel", "amend"];
-    let mut row = json!({ "role": "System Manager" });
-    for right in rights {
-        row[right] = json!(1);
-    }
-    json!([row])
-}
-
-async fn define(administrator: &Caller, mut definition: Value) {
-    (definition["doctype"], definition["module"]) = (json!("DocType"), json!("Lodge"));
-    if definition["istable"].is_null() {
-        definition["permissions"] = permissions();
-    }
-    administrator.post(DOCTYPE).json(&definition).send().await.expect_status(200);
-}
 
 /// A submittable doctype with rows.
 async fn bills(administrator: &Caller) {
@@ -250,4 +234,77 @@ async fn places_made_and_moved_at_once_stay_nested(app: TestApp) {
         let (_, _, above_left, above_right) = rows.iter().find(|(other, ..)| other == parent).expect("the parent is there");
         assert!(above_left < left && right < above_right, "{name} in {parent}: {rows:?}");
     }
+}
+
+const PRICE: &str = "/api/resource/Price";
+
+/// Prices, which take some of their numbers over from others.
+async fn prices(administrator: &Caller) {
+    let number = |fieldname: &str, fieldtype: &str, more: Value| {
+        let mut field = field(fieldname, fieldtype, "");
+        field.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        field
+    };
+    let fields = [
+        number("rate", "Currency", json!({ "precision": "2" })),
+        number("share", "Percent", json!({})),
+        number("long", "Float", json!({ "default": "0.12345678949" })),
+        number("count", "Int", json!({})),
+        number("stars", "Rating", json!({ "precision": "1" })),
+        field("like", "Link", "Price"),
+        number("rate_there", "Currency", json!({ "precision": "1", "fetch_from": "like.long" })),
+        number("stars_there", "Rating", json!({ "fetch_from": "like.count" })),
+    ];
+    define(administrator, json!({ "name": "Price", "autoname": "prompt", "fields": fields })).await;
+}
+
+/// The names of the prices that a condition finds.
+async fn priced(caller: &Caller, condition: Value) -> Value {
+    let parameters = [("filters", json!([condition]).to_string()), ("order_by", "name".to_owned())];
+    let parameters: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    Value::Array(super::column(caller, PRICE, "name", &parameters).await)
+}
+
+async fn numbers_are_kept_rounded_and_found_as_they_are_kept(app: TestApp) {
+    let administrator = app.administrator().await;
+    prices(&administrator).await;
+    let make = async |body: Value| administrator.post(PRICE).json(&body).send().await.expect_status(200).data();
+    let one = make(json!({ "name": "one", "rate": 2.675, "share": 33.333_333_333_33, "count": 2.9 })).await;
+    let shown = |price: &Value| ["rate", "share", "long", "count"].map(|fieldname| price[fieldname].clone());
+    assert_eq!(shown(&one), [json!(2.67), json!(33.333_333_333), json!(0.123_456_789), json!(2)]);
+    let two = make(json!({ "name": "two", "rate": "0.125", "long": 0.25, "count": "-2.9", "like": "one" })).await;
+    assert_eq!(shown(&two), [json!(0.12), json!(0.0), json!(0.25), json!(-2)]);
+    // What is fetched is rounded as its own field rounds, and what comes back unchanged changes nothing.
+    assert_eq!((&two["rate_there"], &two["stars_there"]), (&json!(0.1), &json!(1.0)));
+    for (condition, found) in [
+        (json!(["rate", "=", 2.67]), json!(["one"])),
+        (json!(["rate", "=", 2.675]), json!([])),
+        (json!(["rate", "<", 2.675]), json!(["one", "two"])),
+        (json!(["rate_there", "=", 0.1]), json!(["two"])),
+        (json!(["count", "=", 2]), json!(["one"])),
+    ] {
+        assert_eq!(priced(&administrator, condition.clone()).await, found, "{condition}");
+    }
+    make(json!({ "name": "three", "rate": 0.01 })).await;
+    let average = super::list(&administrator, PRICE, &[("fields", r#"["avg(rate) as average"]"#)]).await[0]["average"].clone();
+    let average = average.as_f64().expect("a number");
+    assert!((average - 2.8 / 3.0).abs() < 1e-12, "{average} is not rounded to two digits");
+}
+
+async fn a_rating_is_a_part_of_all_stars(app: TestApp) {
+    let administrator = app.administrator().await;
+    prices(&administrator).await;
+    for (name, sent, kept) in [
+        ("a", json!(0.6), json!(0.6)),
+        ("b", json!("0.123456789123"), json!(0.123_456_789)),
+        ("c", json!(4), json!(1.0)),
+        ("d", json!(-0.5), json!(0.0)),
+        ("e", json!(null), json!(null)),
+    ] {
+        let made = administrator.post(PRICE).json(&json!({ "name": name, "stars": sent })).send().await.expect_status(200).data();
+        assert_eq!(made["stars"], kept, "{name}");
+    }
+    assert_eq!(priced(&administrator, json!(["stars", "is", "not set"])).await, json!(["e"]));
+    assert_eq!(priced(&administrator, json!(["stars", "=", 0])).await, json!(["d", "e"]));
+    assert_eq!(priced(&administrator, json!(["stars", ">=", 0.6])).await, json!(["a", "c"]));
 }
