@@ -27,6 +27,7 @@ both_databases!(
     a_person_logs_in_and_out_by_themselves,
     a_person_shows_an_app_out,
     no_page_can_be_framed,
+    a_private_file_leads_to_the_login_and_back,
 );
 
 /// A server, a person, somebody else's site, and a window on it.
@@ -343,4 +344,29 @@ async fn no_page_can_be_framed(app: TestApp) {
         }
     }
     scene.close().await;
+}
+
+async fn a_private_file_leads_to_the_login_and_back(app: TestApp) {
+    let (amina, badru) = (app.user("amina@example.com").await, app.user("badru@example.com").await);
+    let dot = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+    let file = json!({ "filename": "plan.png", "filedata": dot, "decode_base64": 1, "is_private": 1 });
+    let kept = amina.api_key().await.post("/api/method/frappe.client.attach_file").json(&file).send().await.expect_status(200).message();
+    let address = format!("{}{}", app.url, kept["file_url"].as_str().expect("a URL"));
+    let window = Window::open().await;
+    // Whoever may not open it may log in as somebody else.
+    for user in [&badru, &amina] {
+        window.visit(&address).await;
+        assert!(window.page_text_when("onward").await.contains("You cannot open this file"));
+        window.press("onward").await;
+        window.await_address(&format!("{}/login", app.url)).await;
+        window.fill("usr", &user.name).await;
+        window.fill("pwd", PASSWORD).await;
+        window.press("login").await;
+        window.await_address(&address).await;
+        assert_eq!(window.has("onward").await, user.name == badru.name);
+    }
+    // A 403 for a page is noted by the browser, and nothing else.
+    let notes = window.console().await;
+    assert!(notes.iter().all(|note| note.contains("403")), "{notes:#?}");
+    window.close().await;
 }
