@@ -196,7 +196,7 @@ impl Part<'_> {
         let mut parameters = vec![
             in_json("fields", "Names of fields; default `[\"name\"]`.", &names),
             in_json("filters", "Conditions that all hold.", &conditions),
-            in_json("or_filters", "Conditions of which one holds besides.", &conditions),
+            in_json("or_filters", "Conditions of which at least one holds as well.", &conditions),
             plain("order_by", "A field, and `asc` or `desc`.", &order),
             plain(start, "Rows to skip; 0 by default.", &number),
             plain(limit, &format!("Most rows to answer with; 20 by default, {zero}."), &number),

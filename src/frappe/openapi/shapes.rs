@@ -241,10 +241,13 @@ fn scope_line(word: &str) -> String {
         ALL => "Do everything that the user may do, except making and changing credentials.".to_owned(),
         ADMIN_CREDENTIALS => "Make and change credentials: API keys, clients, users' passwords and roles, sessions.".to_owned(),
         "read" => "Read every document that the user may read.".to_owned(),
-        "write" => "Read, create, change and delete every document of which the user may do so.".to_owned(),
+        "write" => "Read, create, change and delete every document that the user may.".to_owned(),
         "openid" => "Learn who the user is: an identifier that stays the same.".to_owned(),
         "offline_access" => "Stay connected while the user is away.".to_owned(),
-        word => format!("See the user's {word} (claims of OpenID Connect)."),
+        "profile" => "See the user's name and picture.".to_owned(),
+        "email" => "See the user's e-mail address.".to_owned(),
+        "phone" => "See the user's phone number.".to_owned(),
+        word => format!("See the user's {word}."),
     }
 }
 

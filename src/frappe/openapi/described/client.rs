@@ -54,7 +54,7 @@ pub(super) static DESCRIBED: &[Described] = &[
             DOCTYPE,
             may("fields", Fields, "Names of fields; default `[\"name\"]`."),
             FILTERS,
-            may("or_filters", Filters, "Conditions of which one holds besides."),
+            may("or_filters", Filters, "Conditions of which at least one holds as well."),
             may("order_by", Text, "A field, and `asc` or `desc`."),
             may("limit_start", Number, "Rows to skip; 0 by default."),
             may("limit_page_length", Number, "Most rows to answer with; 20 by default, 0 for all of them."),

@@ -31,14 +31,18 @@ pub(super) static DESCRIBED: &[Described] = &[
         "frappe.integrations.oauth2.get_token",
         "Get an access token (RFC 6749 section 3.2)",
         &[
-            needs("grant_type", OneOf(&["authorization_code", "refresh_token", "client_credentials"]), "What it is got for."),
+            needs(
+                "grant_type",
+                OneOf(&["authorization_code", "refresh_token", "client_credentials"]),
+                "What the token is asked for with: a code, a refresh token, or the client's own authentication.",
+            ),
             may("code", Text, "The code that authorize gave."),
             may("redirect_uri", Text, "Where the code was sent."),
             may("code_verifier", Text, "The PKCE verifier (RFC 7636)."),
             may("refresh_token", Text, "The refresh token."),
-            may("scope", Text, "Words separated by spaces."),
+            may("scope", Text, "Scopes, separated by spaces, where fewer are wanted than were granted or registered."),
             may("client_id", Text, "Which client."),
-            may("client_secret", Text, "Its secret, where it authenticates so."),
+            may("client_secret", Text, "The client's secret, if it does not come in the header `Authorization`."),
         ],
         Flat(|| object(&["access_token", "token_type"])),
     ),
@@ -77,7 +81,7 @@ const AUTHORIZATION: &[Takes] = &[
     may("client_id", Text, "Which app."),
     may("redirect_uri", Text, "Where the answer is sent."),
     may("response_type", Text, "`code`."),
-    may("scope", Text, "Words separated by spaces."),
+    may("scope", Text, "Scopes, separated by spaces; those of the app if it is left out."),
     may("state", Text, "Comes back unchanged."),
     may("code_challenge", Text, "The PKCE challenge (RFC 7636)."),
     may("code_challenge_method", Text, "`S256`."),
@@ -89,7 +93,7 @@ const TOKEN: &[Takes] = &[
     needs("token", Text, "The token."),
     may("token_type_hint", Text, "`access_token` or `refresh_token`."),
     may("client_id", Text, "Which client."),
-    may("client_secret", Text, "Its secret, where it authenticates so."),
+    may("client_secret", Text, "The client's secret, if it does not come in the header `Authorization`."),
 ];
 
 const REGISTRATION: &[Takes] = &[
@@ -97,5 +101,5 @@ const REGISTRATION: &[Takes] = &[
     may("client_name", Text, "What users are shown."),
     may("token_endpoint_auth_method", Text, "How it authenticates."),
     may("grant_types", What::Json, "Which grants it uses: a list."),
-    may("scope", Text, "Words separated by spaces."),
+    may("scope", Text, "Scopes that it may ask for, separated by spaces."),
 ];
