@@ -182,13 +182,13 @@ impl Db {
                 let mut connection = pool::open_postgres(text, Duration::ZERO)?;
                 prepare(&mut connection.conn)?;
                 let permits = Semaphore::new(settings.write_connections as usize);
-                Writer::Postgres { pool: pool::pool(url, settings.write_connections, statement_timeout), permits }
+                Writer::Postgres { pool: pool::pool(url, Mode::Write, settings.write_connections, statement_timeout), permits }
             }
         };
         Ok(Self(Arc::new(Inner {
             url: url.clone(),
-            lookups: pool::pool(url, settings.lookup_connections, Duration::from_secs(5)),
-            queries: pool::pool(url, settings.query_connections, settings.query_deadline),
+            lookups: pool::pool(url, Mode::Read, settings.lookup_connections, Duration::from_secs(5)),
+            queries: pool::pool(url, Mode::Query, settings.query_connections, settings.query_deadline),
             query_permits: Semaphore::new(settings.query_connections as usize),
             lookup_permits: Semaphore::new(settings.lookup_connections as usize),
             settings,

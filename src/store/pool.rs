@@ -203,7 +203,10 @@ fn limit_values(raw: &RawSqlite) {
 /// What a SQLite connection may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
+    /// Reads by key.
     Read,
+    /// Reads lists.
+    Query,
     Write,
 }
 
@@ -246,7 +249,9 @@ pub(super) fn open_sqlite(path: &Path, mode: Mode) -> Result<Pooled, StoreError>
     super::dialect::register_functions(&mut sqlite)?;
     match mode {
         // Small page caches: the system's own holds the file once for all connections.
-        Mode::Read => sqlite.batch_execute("PRAGMA query_only = ON; PRAGMA cache_size = -8000;")?,
+        Mode::Read => sqlite.batch_execute("PRAGMA query_only = ON; PRAGMA cache_size = -1000;")?,
+        // Rows that lie all over a large file are found through the same inner pages again and again.
+        Mode::Query => sqlite.batch_execute("PRAGMA query_only = ON; PRAGMA cache_size = -8000;")?,
         Mode::Write => {
             sqlite.batch_execute("PRAGMA cache_size = -4000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 2000; PRAGMA journal_size_limit = 67108864;")?;
             // Read back: an answered token or a spent code must survive power loss.
@@ -290,6 +295,8 @@ fn with_connect_timeout(url: &str) -> String {
 /// Opens connections for a pool.
 pub(super) struct Manager {
     pub url: DatabaseUrl,
+    /// What for, on SQLite.
+    pub mode: Mode,
     pub statement_timeout: Duration,
 }
 
@@ -299,7 +306,7 @@ impl ManageConnection for Manager {
 
     fn connect(&self) -> Result<Pooled, StoreError> {
         match &self.url {
-            DatabaseUrl::Sqlite(path) => open_sqlite(path, Mode::Read),
+            DatabaseUrl::Sqlite(path) => open_sqlite(path, self.mode),
             DatabaseUrl::Postgres(url) => open_postgres(url, self.statement_timeout),
         }
     }
@@ -320,12 +327,12 @@ impl ManageConnection for Manager {
 }
 
 /// Builds a pool without opening a connection yet.
-pub(super) fn pool(url: &DatabaseUrl, size: u32, statement_timeout: Duration) -> Pool<Manager> {
+pub(super) fn pool(url: &DatabaseUrl, mode: Mode, size: u32, statement_timeout: Duration) -> Pool<Manager> {
     Pool::builder()
         .max_size(size)
         .min_idle(Some(0))
         .test_on_check_out(true)
         .connection_timeout(Duration::from_secs(2))
         .error_handler(Box::new(diesel::r2d2::NopErrorHandler))
-        .build_unchecked(Manager { url: url.clone(), statement_timeout })
+        .build_unchecked(Manager { url: url.clone(), mode, statement_timeout })
 }
