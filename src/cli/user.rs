@@ -12,7 +12,7 @@ use crate::audit::{self, AuditEvent};
 use crate::auth::keys;
 use crate::config::Config;
 use crate::domain::Instant;
-use crate::domain::user::{ADMINISTRATOR, GUEST, fold_name};
+use crate::domain::user::{ADMINISTRATOR, AUTOMATIC_ROLES, GUEST, fold_name};
 use crate::error::AppError;
 use crate::store::{self, api_keys, epochs, users};
 
@@ -200,7 +200,8 @@ fn keys_of(workshop: &Workshop, arguments: &Keys) -> Result<String, String> {
 
 /// Refuses a role that there is not, with those that there are.
 fn require_roles(workshop: &Workshop, names: &[String]) -> Result<(), String> {
-    let known = workshop.read(|cx| Ok(store::roles::list_roles(cx.conn)?)).map_err(super::refusal)?;
+    let mut known = workshop.read(|cx| Ok(store::roles::list_roles(cx.conn)?)).map_err(super::refusal)?;
+    known.retain(|role| !AUTOMATIC_ROLES.contains(&role.as_str()));
     match names.iter().find(|name| !known.contains(name)) {
         None => Ok(()),
         Some(unknown) => Err(format!(

@@ -64,8 +64,8 @@ pub(super) fn error_response(
         crate::http::oauth::error_response(error, exception.status)
     } else if extract::wants_json(request) {
         respond::json(exception.status, envelope::error_body(Version::of_path(request.path()), &exception, session_expired))
-    } else if matches!(error, AppError::NotPermitted(Denied::Files)) && files::is_file_path(request.path()) {
-        pages::private_file_page(state, request)
+    } else if files::is_file_path(request.path()) && (matches!(error, AppError::NotPermitted(Denied::Files)) || session_expired) {
+        pages::private_file_page(state, request, exception.status)
     } else {
         // Texts with tags are for Frappe's own pages. The others are plain, and the page escapes them itself.
         let text = exception.text.as_deref().filter(|text| !text.contains('<')).map(exceptions::unescape);

@@ -62,20 +62,20 @@ pub fn error_page(state: &State, status: StatusCode, title: &str, message: &str,
 
 /// The page for a private file that its reader may not open, or that is not there: both alike. Whoever then logs in
 /// comes back to it.
-pub fn private_file_page(state: &State, request: &HttpRequest) -> HttpResponse {
+pub fn private_file_page(state: &State, request: &HttpRequest, status: StatusCode) -> HttpResponse {
     let here = request.uri().path_and_query().map_or(paths::HOME, |here| here.as_str());
     let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("again", "1").append_pair("redirect-to", here).finish();
     let view = ErrorView {
         site_name: state.env.config.site.name.clone(),
-        // Frappe's title.
-        title: "403 Forbidden".to_owned(),
+        // As Frappe's.
+        title: status.to_string(),
         heading: "You cannot open this file".to_owned(),
         message: "It is private, or not there any more.".to_owned(),
         advice: "Log in as somebody who may read it, or ask whoever gave you this address.".to_owned(),
         link: Some(MessageLink { label: "Log in".to_owned(), path: format!("{}?{query}", paths::LOGIN) }),
         request_id: None,
     };
-    page(StatusCode::FORBIDDEN, &view, &Policy::default())
+    page(status, &view, &Policy::default())
 }
 
 /// Handles everything that is neither API nor well-known document.

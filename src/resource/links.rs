@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::naming::AMENDED_FROM;
 use super::permissions::{self, Action};
 use super::searched;
 use super::values::same;
@@ -71,7 +72,7 @@ impl Link<'_> {
 }
 
 /// Refuses a document that names what does not exist, in the links that it did not have `before`.
-/// What is `known` is not asked again; else it is one query for each doctype that is linked to.
+/// What is `known` is not asked again; for the rest it is one query.
 ///
 /// # Errors
 /// [`AppError::LinkNotFound`]; [`AppError::CancelledLink`] where both can be submitted.
@@ -117,7 +118,7 @@ pub(super) fn require_targets(
 }
 
 fn require_uncancelled(doctype: &DocType, link: &Link<'_>, cancelled: bool) -> Result<(), AppError> {
-    if cancelled && doctype.is_submittable && link.target.is_submittable && link.field.fieldname != "amended_from" {
+    if cancelled && doctype.is_submittable && link.target.is_submittable && link.field.fieldname != AMENDED_FROM {
         return Err(link.refuse(|label, value| AppError::CancelledLink { label, value }));
     }
     Ok(())
@@ -153,6 +154,17 @@ fn find_existing(cx: &mut Cx, by_target: &BTreeMap<&str, Vec<&Link<'_>>>) -> Res
 /// # Errors
 /// [`AppError::LinkNotFound`] with this label.
 pub(super) fn hold(cx: &mut Cx, doctype: &str, name: &str, label: &str) -> Result<(), AppError> {
+    if holds(cx, doctype, name)? {
+        return Ok(());
+    }
+    Err(AppError::LinkNotFound { label: label.to_owned(), value: shorten(&name.replace('\0', "")) })
+}
+
+/// Whether a document is there, which nobody deletes or renames then until the transaction ends.
+///
+/// # Errors
+/// [`AppError`] from the database.
+pub(super) fn holds(cx: &mut Cx, doctype: &str, name: &str) -> Result<bool, AppError> {
     let registry = cx.env.doctypes();
     let found = match registry.get(doctype).filter(|_| !name.contains('\0')) {
         Some(doctype) => {
@@ -160,10 +172,7 @@ pub(super) fn hold(cx: &mut Cx, doctype: &str, name: &str, label: &str) -> Resul
         }
         None => Vec::new(),
     };
-    if found.is_empty() {
-        return Err(AppError::LinkNotFound { label: label.to_owned(), value: shorten(&name.replace('\0', "")) });
-    }
-    Ok(())
+    Ok(!found.is_empty())
 }
 
 fn collect_all<'a>(

@@ -406,14 +406,19 @@ impl Db {
         }
     }
 
-    /// Carries out what a committed job wanted done.
-    pub fn carry_out(&self, effects: Effects) {
-        for note in effects.committed {
-            note();
-        }
+    /// Lets nothing be trusted any more that was remembered of what a job changed.
+    pub(super) fn forget(&self, effects: &Effects) {
         for subject in &effects.forget {
             self.0.epochs.bump(subject);
         }
+    }
+
+    /// Carries out what a committed job wanted done.
+    pub fn carry_out(&self, mut effects: Effects) {
+        for note in effects.committed.drain(..) {
+            note();
+        }
+        self.forget(&effects);
         for shared in effects.changed {
             self.0.generations[shared as usize].fetch_add(1, Ordering::AcqRel);
         }

@@ -114,7 +114,8 @@ impl Epochs {
 
 /// Values read from the database, kept for as long as nothing about them can have changed.
 ///
-/// Only for what a flow reads and never changes itself: a cached value is that of the last commit.
+/// A value is that of the last commit, or of an earlier job of the writer's batch. What a transaction changed itself it must
+/// read anew: `Effects::forgets` says whether it did.
 pub struct EpochCache<V> {
     entries: moka::sync::Cache<String, (u64, Arc<V>)>,
     epochs: Arc<Epochs>,

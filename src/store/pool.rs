@@ -273,8 +273,9 @@ pub(super) fn open_sqlite(path: &Path, mode: Mode) -> Result<Pooled, StoreError>
 /// Opens a Postgres connection whose statements end after `statement_timeout`.
 pub(super) fn open_postgres(url: &str, statement_timeout: Duration) -> Result<Pooled, StoreError> {
     let mut postgres = PgConnection::establish(&with_connect_timeout(url)).map_err(|error| unavailable(&error))?;
+    // Whatever the server's default is: a snapshot that is older than a lock would be remembered as if it were new.
     postgres.batch_execute(&format!(
-        "SET statement_timeout = {}; SET idle_in_transaction_session_timeout = 30000; SET application_name = 'ostiary';",
+        "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED; SET statement_timeout = {}; SET idle_in_transaction_session_timeout = 30000; SET application_name = 'ostiary';",
         statement_timeout.as_millis()
     ))?;
     Ok(Pooled { conn: Conn::Postgres(postgres), raw: None, broken: false, used: Clock::now(), schema_version: None })

@@ -61,6 +61,9 @@ trait Job: Send {
     fn name(&self) -> &'static str;
     /// Runs, possibly a second time after the first was undone; false asks to undo it.
     fn run(&mut self, conn: &mut Conn) -> bool;
+    /// Lets nothing be trusted any more that was remembered before what `run` changed. The next jobs of the batch see these
+    /// changes, so what they remember must not be older; and not as new where they are undone.
+    fn forget(&self);
     /// Forgets what `run` did because the transaction is gone.
     fn fail(&mut self, error: AppError);
     /// Carries out the effects and answers.
@@ -94,6 +97,10 @@ impl<T: Send, F: FnMut(&mut Conn, &mut Effects) -> Result<T, AppError> + Send> J
         let keep = result.is_ok();
         self.outcome = Some(result);
         keep
+    }
+
+    fn forget(&self) {
+        self.db.forget(&self.effects);
     }
 
     fn fail(&mut self, error: AppError) {
@@ -152,6 +159,7 @@ fn run_bare(connection: &mut Pooled, queue: &Receiver<Box<dyn Job>>, batch: &mut
         let before = connection.changes();
         if !run_job(connection, &mut **job)? && connection.has_changed_since(before) {
             connection.roll_back()?;
+            batch[..=next].iter().for_each(|job| job.forget());
             return Ok(Ended::Undone);
         }
         next += 1;
@@ -180,6 +188,9 @@ fn run_in_savepoints(connection: &mut Pooled, batch: &mut [Box<dyn Job>]) -> Res
 fn run_job(connection: &mut Pooled, job: &mut dyn Job) -> Result<bool, StoreError> {
     let started = Clock::now();
     let keep = job.run(&mut connection.conn);
+    if keep {
+        job.forget();
+    }
     warn_if_slow(job.name(), started);
     if connection.left_transaction() {
         return Err(StoreError::Unavailable("SQLite ended the transaction (disk full or I/O error)".into()));

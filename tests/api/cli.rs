@@ -262,7 +262,7 @@ async fn users_are_made_and_changed_by_the_rules_of_the_resource_api(backend: Ba
     assert!(beside.refused(&["user", "add", "nonsense", "--no-password"]).contains("valid Email"));
     for arguments in [&["user", "add", "x@example.com", "--no-password", "--role", "Nosuch"][..], &["user", "add-role", name, "Nosuch"]] {
         let said = beside.refused(arguments);
-        assert!(said.contains("there is no role Nosuch. There are: Administrator, Agent, "), "{said}");
+        assert!(said.contains("there is no role Nosuch. There are: Agent, Agent Manager, "), "{said}");
         assert!(said.contains("POST /api/resource/Role") && !said.contains("Row #"), "{said}");
     }
     assert!(!beside.run(&["user", "list"]).contains("x@example.com"), "a refused user is not half made");

@@ -23,8 +23,8 @@ pub struct Standing {
     pub(in crate::resource) has_active_record: bool,
     /// The contacts that are this user.
     pub(in crate::resource) contacts: Vec<String>,
-    /// Those that have the user's address; another user may be among them.
-    pub(in crate::resource) of_address: Vec<String>,
+    /// Whether there is a contact with the user's address.
+    pub(in crate::resource) has_contact: bool,
     /// The customers that these contacts belong to.
     pub(in crate::resource) customers: Vec<String>,
     /// The user's teams that are not disabled.
@@ -88,7 +88,7 @@ fn load(cx: &mut Cx, caller: &Caller) -> Result<Standing, AppError> {
         has_active_record: agent_record(cx, caller)?.is_some_and(|record| is_set(&record, "is_active")),
         customers: customers(cx, &contacts)?,
         contacts,
-        of_address: of_address(cx, &caller.user.user.email.to_lowercase())?,
+        has_contact: !of_address(cx, &caller.user.user.email.to_lowercase())?.is_empty(),
         teams: teams(cx, caller.name())?,
         teams_restrict: is_set(&settings, "restrict_tickets_by_agent_group"),
         sees_tickets_without_team: is_set(&settings, "do_not_restrict_tickets_without_an_agent_group"),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::super::helpdesk;
-use super::super::{Gathered, write};
+use super::super::{Gathered, links, write};
 use super::{Change, DocumentHooks, Written};
 use crate::auth::Caller;
 use crate::cx::Cx;
@@ -95,6 +95,16 @@ pub(in crate::resource) fn assign(cx: &mut Cx, written: &Written<'_>) -> Result<
         return Ok(false);
     }
     let rules = rules_of(cx, &written.doctype.name)?;
+    if let Some(assigned) = assign_by(cx, &rules, written)? {
+        return Ok(assigned);
+    }
+    // Another process has just renamed or deleted the rule.
+    let rules = load_rules(cx, &written.doctype.name)?;
+    Ok(assign_by(cx, &rules, written)?.unwrap_or(false))
+}
+
+/// Whether one of these rules assigned the document; `None` where the one that would is not there.
+fn assign_by(cx: &mut Cx, rules: &Rules, written: &Written<'_>) -> Result<Option<bool>, AppError> {
     for rule in &rules.0 {
         // Checked when it was saved; a field that the doctype lost since makes it hold for nothing.
         let Ok(condition) = condition(written.doctype, &rule.assign_condition) else { continue };
@@ -102,11 +112,14 @@ pub(in crate::resource) fn assign(cx: &mut Cx, written: &Written<'_>) -> Result<
         if held || !condition.holds(written.values) || !rule.is_due_today(cx) {
             continue;
         }
+        if !links::holds(cx, RULE, &rule.name)? {
+            return Ok(None);
+        }
         if let Some(user) = choose(cx, rule, written)? {
-            return give(cx, rule, written, &user);
+            return give(cx, rule, written, &user).map(Some);
         }
     }
-    Ok(false)
+    Ok(Some(false))
 }
 
 /// The subject in `store::epochs` of all [`Rules`].

@@ -9,6 +9,7 @@
 use serde_json::Value;
 
 use super::super::helpdesk::{self, any_of, standing};
+use super::super::links;
 use super::super::permissions::Action;
 use super::{Change, DocumentHooks, Written};
 use crate::auth::Caller;
@@ -90,8 +91,12 @@ impl DocumentHooks for Ticket {
         let raised_by = change.values.text("raised_by").unwrap_or_default().to_lowercase();
         if change.values.text("contact").is_none() {
             let own_address = change.caller.user.user.email.to_lowercase();
-            let contacts = if raised_by == own_address { standing.of_address.clone() } else { standing::of_address(cx, &raised_by)? };
-            if let [contact] = contacts.as_slice() {
+            // Mostly there is none. One that there is may be deleted or renamed by somebody else in this moment.
+            let is_unknown = raised_by == own_address && !standing.has_contact;
+            let contacts = if is_unknown { Vec::new() } else { standing::of_address(cx, &raised_by)? };
+            if let [contact] = contacts.as_slice()
+                && links::holds(cx, "Contact", contact)?
+            {
                 change.values.set("contact", text(contact));
             }
         }

@@ -118,6 +118,20 @@ fn sent(body: &Map<String, Value>) -> Result<Option<Docstatus>, AppError> {
     found.map(Some).ok_or_else(|| AppError::Validation("Invalid docstatus".into()))
 }
 
+/// Refuses to say later, or otherwise, what a document amends: whether its author may amend that is asked when it is made.
+///
+/// Frappe: changes it like any field, here: not, because nobody could then say that a document is amended once.
+///
+/// # Errors
+/// [`AppError::SetOnce`].
+pub(super) fn require_same_amended(doctype: &DocType, before: &Values, values: &Values) -> Result<(), AppError> {
+    let changed = |field: &&Field| doctype.is_submittable && !same(before.get(&field.fieldname), values.get(&field.fieldname));
+    match doctype.field(AMENDED_FROM).filter(changed) {
+        Some(field) => Err(AppError::SetOnce { label: field.label.clone() }),
+        None => Ok(()),
+    }
+}
+
 /// Refuses changes of a submitted document but in the fields that allow them.
 ///
 /// # Errors

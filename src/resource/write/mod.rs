@@ -189,6 +189,7 @@ pub fn update(
         guard(adapter, Some(&draft), caller)?;
     }
     checks::require_set_once(cx, &doctype, &before, &values)?;
+    docstatus::require_same_amended(&doctype, &before, &values)?;
     if matches!(step, Step::ChangeSubmitted | Step::Cancel) {
         docstatus::require_allowed_after_submit(cx, target, &current, &before, &values, &secrets)?;
     }

@@ -2,13 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::{RULE, TEAM, TICKET, TODO, count, create, names, path, set, someone, team, ticket};
+use super::{CONTACT, RULE, TEAM, TICKET, TODO, count, create, names, path, set, someone, team, ticket};
 use crate::both_databases;
 use crate::support::{Caller, TestApp};
 
 both_databases!(
     a_rule_gives_documents_to_its_users_in_turn,
     a_rule_holds_as_it_is_now,
+    tickets_are_made_while_rules_are_renamed_and_contacts_come_and_go,
     the_least_loaded_user_is_given_the_next_document,
     a_rule_may_take_the_user_from_a_field,
     a_document_is_assigned_when_it_comes_to_meet_the_condition,
@@ -109,11 +110,38 @@ async fn a_rule_holds_as_it_is_now(app: TestApp) {
     assert_eq!(assigned(&administrator, &after).await, json!(["two@example.com"]));
     let rule = administrator.get(&path(RULE, "Later")).send().await.expect_status(200).data();
     assert_eq!(rule["last_user"], json!("two@example.com"));
-    // A new rule that refuses to be made changes nothing.
-    let refused = json!({ "name": "Broken", "document_type": "HD Ticket", "assign_condition": "priority ==", "priority": 9, "users": [{ "user": "one@example.com" }] });
-    administrator.post(RULE).json(&refused).send().await.expect_status(417);
+    // A rule of a request that is refused was never there.
+    let refused = json!([
+        { "doctype": "Assignment Rule", "name": "Never", "document_type": "HD Ticket", "assign_condition": "priority == \"Urgent\"", "priority": 9, "users": [{ "user": "one@example.com" }] },
+        { "doctype": "HD Ticket", "subject": "burning", "priority": "Urgent" },
+        { "doctype": "HD Ticket", "subject": "unclear", "priority": "Whenever" },
+    ]);
+    administrator.post("/api/method/frappe.client.insert_many").json(&json!({ "docs": refused })).send().await.expect_status(417);
     let after = urgent(&administrator).await;
     assert_eq!(assigned(&administrator, &after).await, json!(["two@example.com"]));
+}
+
+async fn tickets_are_made_while_rules_are_renamed_and_contacts_come_and_go(app: TestApp) {
+    let administrator = app.administrator().await;
+    let (one, _) = agents(&app).await;
+    rule(&administrator, "Rule 0", json!({})).await;
+    let changes = async {
+        for number in 0..12 {
+            let renamed =
+                json!({ "doctype": "Assignment Rule", "old_name": format!("Rule {number}"), "new_name": format!("Rule {}", number + 1) });
+            administrator.post("/api/method/frappe.client.rename_doc").json(&renamed).send().await.expect_status(200);
+            let contact = json!({ "first_name": "One", "email_ids": [{ "email_id": "one@example.com", "is_primary": 1 }] });
+            let contact = create(&administrator, CONTACT, contact).await["name"].as_str().expect("a name").to_owned();
+            // Where a ticket names it meanwhile, it stays.
+            administrator.delete(&path(CONTACT, &contact)).send().await;
+        }
+    };
+    let tickets = futures_util::future::join_all((0..4).map(async |_| {
+        for _ in 0..12 {
+            one.post(TICKET).json(&json!({ "subject": "burning", "priority": "Urgent" })).send().await.expect_status(200);
+        }
+    }));
+    futures_util::future::join(changes, tickets).await;
 }
 
 async fn the_least_loaded_user_is_given_the_next_document(app: TestApp) {

@@ -155,6 +155,12 @@ async fn a_document_is_amended_once_whatever_its_amendment_is_called(app: TestAp
     let to = json!({ "doctype": "Bill", "old_name": "BILL-002-1", "new_name": "Corrected" });
     administrator.post(RENAME).json(&to).send().await.expect_status(200);
     already(&renamed, "Corrected").await;
+    // Nor is it said later of a document that is there, or otherwise.
+    choose(&administrator, "Bill", json!({}), "Loose").await.expect_status(200);
+    for (name, amended) in [("Loose", json!(renamed)), ("BILL-001-2", json!(renamed)), ("BILL-001-2", json!(null))] {
+        let reply = administrator.put(&format!("{BILL}/{name}")).json(&json!({ "amended_from": amended })).send().await.expect_status(417);
+        assert_eq!(reply.json()["exc_type"], "CannotChangeConstantError", "{name}");
+    }
     // What was cancelled is amended itself; its number goes on where it has one.
     cancel(&administrator, "BILL-001-2").await;
     already(&chosen, "BILL-001-2").await;

@@ -118,9 +118,7 @@ pub fn report(world: &World, doctype: usize, number: usize) -> impl Strategy<Val
                 name: format!("{} {number}", DOCTYPES[doctype]),
                 saved_conditions: saved.index(filters.len() + 1),
                 // What a total is of rows that stand for parts of documents is said elsewhere.
-                add_total_row: totals
-                    && groups.is_empty()
-                    && !fields.iter().chain(&[]).any(|shown| matches!(shown.path(), Some(Path::Item(_)))),
+                add_total_row: totals && groups.is_empty() && !fields.iter().any(|shown| matches!(shown.path(), Some(Path::Item(_)))),
                 question: Question { doctype, fields, filters, or_filters: Vec::new(), order, groups, distinct: false },
                 is_shared,
             }
