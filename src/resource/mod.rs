@@ -69,17 +69,6 @@ pub fn require_open(cx: &mut Cx, caller: &Caller, doctype: &str, action: Action)
     permissions::enter(cx, caller, doctype, None, action).map(drop)
 }
 
-/// Makes or changes the table of every doctype whose definition is not the one it was last made from.
-///
-/// # Errors
-/// As [`doctypes::ensure`].
-pub fn ensure_tables(cx: &mut Cx) -> Result<(), AppError> {
-    for doctype in doctypes::list_pending(cx)? {
-        doctypes::ensure(cx, &doctype)?;
-    }
-    Ok(())
-}
-
 /// The name of a document as it is shown, be it a number.
 fn name_of(document: &Map<String, Value>) -> String {
     crate::doctype::validate::read_name(document).unwrap_or_default()

@@ -20,6 +20,7 @@ use diesel::connection::SimpleConnection as _;
 use diesel::r2d2::{Pool, PooledConnection};
 use tokio::sync::{Semaphore, oneshot};
 
+use super::effects::{Effects, LaterJob, Shared};
 use super::epochs::Epochs;
 use super::pool::{self, Manager, Mode, Pooled};
 use super::writer::{Queue, Reply};
@@ -57,66 +58,6 @@ impl Default for Settings {
             write_queue: 4096,
             query_deadline: Duration::from_secs(10),
         }
-    }
-}
-
-/// What every process keeps whole in memory until it hears that it changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shared {
-    SigningKeys,
-    Doctypes,
-}
-
-impl Shared {
-    const ALL: [Self; 2] = [Self::SigningKeys, Self::Doctypes];
-
-    /// What a subject of [`super::epochs`] stands for, if it is not credentials.
-    pub(super) fn of_subject(subject: &str) -> Option<Self> {
-        match subject {
-            super::epochs::SIGNING_KEYS => Some(Self::SigningKeys),
-            super::epochs::DOCTYPES => Some(Self::Doctypes),
-            _ => None,
-        }
-    }
-}
-
-/// A write that need not be waited for, such as `last_used`; dropped when the writer is busy or fails.
-type LaterJob = Box<dyn FnMut(&mut Conn) -> Result<(), StoreError> + Send>;
-
-/// What a job wants done once its transaction is committed; discarded when it rolls back.
-#[derive(Default)]
-pub struct Effects {
-    forget: Vec<String>,
-    later: Vec<(&'static str, LaterJob)>,
-    committed: Vec<Box<dyn FnOnce() + Send>>,
-    changed: Vec<Shared>,
-}
-
-impl Effects {
-    /// Cached credentials of this subject are not to be trusted any more. Called by
-    /// [`super::epochs::bump`], which also tells the other processes.
-    pub(super) fn forget(&mut self, subject: &str) {
-        self.forget.push(subject.to_owned());
-    }
-
-    /// Whether this transaction has changed what follows for a subject.
-    pub fn forgets(&self, subject: &str) -> bool {
-        self.forget.iter().any(|known| known == subject)
-    }
-
-    /// A small write after the answer, which may be dropped.
-    pub fn later(&mut self, name: &'static str, job: impl FnMut(&mut Conn) -> Result<(), StoreError> + Send + 'static) {
-        self.later.push((name, Box::new(job)));
-    }
-
-    /// Something to note in memory as soon as the transaction is durable, before it is answered.
-    pub fn committed(&mut self, note: impl FnOnce() + Send + 'static) {
-        self.committed.push(Box::new(note));
-    }
-
-    /// Something that is kept in memory changed and is to be read anew. Called by [`super::epochs::bump`] too.
-    pub(super) fn changed(&mut self, shared: Shared) {
-        self.changed.push(shared);
     }
 }
 

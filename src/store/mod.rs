@@ -12,6 +12,7 @@
 mod conn;
 mod db;
 pub mod dialect;
+mod effects;
 pub mod epochs;
 mod error;
 mod migrate;
@@ -56,7 +57,8 @@ mod watch;
 mod writer;
 
 pub use conn::Conn;
-pub use db::{Db, Effects, Settings, Shared};
+pub use db::{Db, Settings};
 pub use ddl::DdlError;
+pub use effects::{Effects, Shared};
 pub use error::StoreError;
 pub use pool::{Backend, DatabaseUrl, InvalidDatabaseUrl};

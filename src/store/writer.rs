@@ -11,7 +11,8 @@ use std::time::Instant as Clock;
 
 use tokio::sync::oneshot;
 
-use super::db::{Db, Effects, contained, warn_if_slow};
+use super::db::{Db, contained, warn_if_slow};
+use super::effects::Effects;
 use super::epochs::{EVERYBODY, Epochs};
 use super::pool::Pooled;
 use super::{Conn, StoreError};

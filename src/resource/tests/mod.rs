@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::{Gathered, ListParams, ensure_tables};
+use super::{Gathered, ListParams, doctypes};
 use crate::auth::{Caller, CallerUser, Via};
 use crate::config::{Config, PublicUrl};
 use crate::cx::{Clock, Cx, Env};
@@ -190,4 +190,12 @@ fn products(house: &House, caller: &Caller) {
     for (title, rate) in [("Pear", 2.5), ("Fig", 4.0)] {
         house.create(caller, "Product", json!({"title": title, "rate": rate})).expect("created");
     }
+}
+
+/// Makes the tables of all doctypes, as a start does.
+fn ensure_tables(cx: &mut Cx) -> Result<(), AppError> {
+    for doctype in doctypes::list_pending(cx)? {
+        doctypes::ensure(cx, &doctype)?;
+    }
+    Ok(())
 }
